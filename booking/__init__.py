@@ -1,0 +1,1 @@
+"""A lean flight-booking backend that believes nobody but the admission token."""
