@@ -1,0 +1,186 @@
+// Keeps the waiting page true: asks for the place, shows it, goes in when called. All prose is in the page itself; this
+// only fills in, shows and hides.
+
+const MOST_OFTEN_MS = 1_000;
+const ANSWER_MS = 10_000;
+const LONGEST_RETRY_MS = 30_000;
+const LOOP_MS = 120_000;
+const WITHOUT_MEMORY_MS = 5_000;
+
+const page = document.querySelector("main");
+const { placeUrl, titleWaiting, titleCalled } = page.dataset;
+const number = new Intl.NumberFormat(document.documentElement.lang);
+const time = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium" });
+
+let pollAfterMs = Number(page.dataset.pollAfterMs);
+let failures = 0;
+let polledAt = -Infinity;
+let polling = false;
+let leaving = false;
+let timer;
+let heard;
+
+// What must outlive this document, but not this tab. Browsers that block storage throw.
+function recall(name) {
+  try {
+    return JSON.parse(sessionStorage.getItem(`waitroom ${name} ${placeUrl}`));
+  } catch {
+    return null;
+  }
+}
+
+function remember(name, value) {
+  try {
+    sessionStorage.setItem(`waitroom ${name} ${placeUrl}`, JSON.stringify(value));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// Asking
+
+async function askPlace() {
+  const patience = new AbortController();
+  const deadline = setTimeout(() => patience.abort(), ANSWER_MS);
+  try {
+    const answer = await fetch(placeUrl, { cache: "no-store", credentials: "same-origin", signal: patience.signal });
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+async function poll() {
+  clearTimeout(timer);
+  polling = true;
+  polledAt = performance.now();
+  const place = await askPlace();
+  polling = false;
+  if (leaving) return;
+  failures = place ? 0 : failures + 1;
+  if (place) pollAfterMs = place.poll_after_ms;
+  timer = setTimeout(poll, place ? pollAfterMs : retryMs());
+  showConnection();
+  if (place) follow(place);
+}
+
+// Starts at the pace that the server last asked for, so that a crowd that lost the server together does not come back
+// faster than it was meant to.
+function retryMs() {
+  const ms = pollAfterMs * 2 ** Math.min(failures - 1, 10);
+  return Math.min(LONGEST_RETRY_MS, Math.max(MOST_OFTEN_MS, ms)) * (0.75 + Math.random() / 2);
+}
+
+function pollNow() {
+  if (polling || leaving) return;
+  clearTimeout(timer);
+  timer = setTimeout(poll, polledAt + MOST_OFTEN_MS - performance.now());
+}
+
+// Going on
+
+function follow(place) {
+  if (place.state === "waiting") return showPlace(place);
+  if (place.state === "called" || place.state === "inside") showCalled();
+  goOn();
+}
+
+// Loading the page again leads in (called), to a new place (none) or to the reason (closed). Should it lead back here time
+// after time, each further try waits twice as long.
+function goOn() {
+  const last = recall("moves") || { count: 0, at: 0 };
+  const ago = Math.abs(Date.now() - last.at);
+  const count = ago < LOOP_MS ? last.count : 0;
+  const pause = count ? 1_000 * 2 ** Math.min(count, 6) : 0;
+  clearTimeout(timer);
+  if (ago < pause) {
+    timer = setTimeout(poll, Math.max(MOST_OFTEN_MS, pause - ago));
+    return;
+  }
+  leaving = true;
+  remember("first", null);
+  const remembered = remember("moves", { count: count + 1, at: Date.now() });
+  setTimeout(loadAgain, remembered ? 0 : WITHOUT_MEMORY_MS);
+}
+
+// Showing
+
+const part = (id) => document.getElementById(id);
+
+function reveal(id, shown) {
+  part(id).hidden = !shown;
+}
+
+function showPlace(place) {
+  part("position").textContent = number.format(place.position);
+  part("waiting").textContent = number.format(place.waiting);
+  part("wait").textContent = waitInWords(place.wait_s);
+  part("message").textContent = place.message;
+  part("updated").textContent = time.format(new Date());
+  reveal("in-line", true);
+  reveal("called", false);
+  reveal("position-part", place.position !== null);
+  reveal("waiting-part", place.waiting !== null);
+  reveal("wait-part", !place.paused);
+  reveal("hold", place.paused === "hold");
+  reveal("store_lost", place.paused === "store_lost");
+  reveal("message-part", place.message);
+  reveal("updated-part", true);
+  const first = showProgress(place.position);
+  document.title = place.position === null ? titleWaiting : `#${number.format(place.position)} · ${titleWaiting}`;
+  say([part("wait").textContent, place.paused, place.message, Math.floor((10 * place.position) / first)]);
+}
+
+// How far one has come since one's arrival, which this tab remembers.
+function showProgress(position) {
+  if (position === null) return 1;
+  const first = Math.max(recall("first") || 0, position);
+  remember("first", first);
+  part("progress").max = first;
+  part("progress").value = first - position;
+  reveal("progress", true);
+  return first;
+}
+
+function showCalled() {
+  document.title = titleCalled;
+  reveal("in-line", false);
+  reveal("called", true);
+  say(["called"]);
+}
+
+function showConnection() {
+  reveal("offline", failures && !navigator.onLine);
+  reveal("lost", failures && navigator.onLine);
+  if (failures) say(["lost"]);
+}
+
+// A screen reader hears what is on the page, but only when something worth saying has changed.
+function say(facts) {
+  const before = heard;
+  heard = JSON.stringify(facts);
+  if (before === undefined || before === heard) return;
+  const spoken = [...document.querySelectorAll("[data-spoken]")].filter((element) => !element.closest("[hidden]"));
+  part("spoken").textContent = spoken.map((element) => element.textContent.replace(/\s+/g, " ").trim()).join(". ");
+}
+
+// Beginning
+
+showProgress(page.dataset.position ? Number(page.dataset.position) : null);
+poll();
+
+addEventListener("online", pollNow);
+addEventListener("offline", showConnection);
+document.addEventListener("visibilitychange", () => document.hidden || pollNow());
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  leaving = false;
+  pollNow();
+});
+part("leave").addEventListener("submit", () => {
+  leaving = true;
+  remember("first", null);
+});
