@@ -1,0 +1,105 @@
+"""What we ask of a payment gateway, and the sandbox that plays the bank: it knows test cards only, and moves no money.
+
+A call may be lost on its way there or back. So each one carries our key, is safe to repeat, and can be asked about.
+"""
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from booking.db import Database, StaleError
+from booking.tables import sandbox_charges
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Card:
+    """What the payer typed, checked for form. Never stored, never logged."""
+
+    number: str
+    expires: str
+    code: str
+
+    def __repr__(self) -> str:
+        return f"<Card ending in {self.number[-4:]}>"
+
+
+class Outcome(StrEnum):
+    CAPTURED = "captured"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What the gateway says became of a key. `reason` is a sentence for the payer, empty where the money was taken."""
+
+    key: str
+    amount_minor: int
+    currency: str
+    outcome: Outcome
+    reason: str = ""
+
+
+class Gateway(Protocol):
+    """Each method may raise GatewayUnavailable: then nobody knows whether it happened, and asking again is safe."""
+
+    async def charge(self, key: str, amount_minor: int, currency: str, card: Card) -> Charge:
+        """Charges the card once per key: a repetition gives the first answer, whatever it asks for."""
+
+    async def resolve(self, key: str) -> Charge:
+        """What became of a key. One that was never charged is closed for good: declined, now and later."""
+
+    async def refund(self, key: str, amount_minor: int) -> None:
+        """Gives the charge of a key back, once however often it is asked for."""
+
+
+# What happens to each test card. Others are declined, so that nobody's real card is ever taken for one.
+TEST_CARDS = {
+    "4242424242424242": "",
+    "4000000000000002": "The bank declined the card.",
+    "4000000000009995": "The card has insufficient funds.",
+}
+NOT_A_TEST_CARD = "The sandbox takes its test cards only."
+NEVER_CHARGED = "The payment never reached the bank."
+
+
+class SandboxGateway:
+    """Keeps its ledger in a table of its own, in transactions of its own, as a bank would: it outlives our crashes."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def charge(self, key: str, amount_minor: int, currency: str, card: Card) -> Charge:
+        reason = TEST_CARDS.get(card.number, NOT_A_TEST_CARD)
+        outcome = Outcome.DECLINED if reason else Outcome.CAPTURED
+        return await self._db.write(_record_once, Charge(key, amount_minor, currency, outcome, reason))
+
+    async def resolve(self, key: str) -> Charge:
+        return await self._db.write(_record_once, Charge(key, 0, "", Outcome.DECLINED, NEVER_CHARGED))
+
+    async def refund(self, key: str, amount_minor: int) -> None:
+        await self._db.write(_refund, key, amount_minor)
+
+
+async def _record_once(connection: AsyncConnection, charge: Charge) -> Charge:
+    """The ledger's entry of this key: the one that was there, or else this one."""
+    query = select(sandbox_charges).where(sandbox_charges.c.key == charge.key)
+    entry = (await connection.execute(query)).one_or_none()
+    if entry is None:
+        try:
+            await connection.execute(insert(sandbox_charges).values(**asdict(charge), refunded_minor=0))
+        except IntegrityError as exc:
+            raise StaleError from exc
+        return charge
+    return Charge(entry.key, entry.amount_minor, entry.currency, Outcome(entry.outcome), entry.reason)
+
+
+async def _refund(connection: AsyncConnection, key: str, amount_minor: int) -> None:
+    await connection.execute(
+        update(sandbox_charges)
+        .where(sandbox_charges.c.key == key, sandbox_charges.c.outcome == Outcome.CAPTURED)
+        .values(refunded_minor=amount_minor)
+    )

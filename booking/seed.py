@@ -1,0 +1,65 @@
+"""Fills the database with the timetable of the next 30 days. What is there stays, so that it can run every day."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from booking.db import Database
+from booking.tables import SeatState, flights, seats
+from booking.timetable import Departure, departures, period
+
+# A statement per so many rows: large enough to be fast, small enough for MySQL's packet.
+ROWS_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What one day got."""
+
+    day: date
+    flights: int
+    seats: int
+
+
+async def seed(db: Database, first_day: date, flight_count: int) -> AsyncIterator[Added]:
+    """Adds the flights that are missing in the 30 days from `first_day`: each day whole, or not at all."""
+    for day in period(first_day):
+        yield await db.write(_add_day, day, flight_count)
+
+
+async def _add_day(connection: AsyncConnection, day: date, flight_count: int) -> Added:
+    there = set(await connection.scalars(select(flights.c.number).where(flights.c.departs_on == day)))
+    missing = [departure for departure in departures(day, flight_count) if departure.number not in there]
+    if not missing:
+        return Added(day, 0, 0)
+    await connection.execute(insert(flights), [_flight_row(departure) for departure in missing])
+    found = await connection.execute(select(flights.c.number, flights.c.id).where(flights.c.departs_on == day))
+    ids = {row.number: row.id for row in found}
+    rows = [row for departure in missing for row in _seat_rows(ids[departure.number], departure)]
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        await connection.execute(insert(seats), rows[start : start + ROWS_AT_ONCE])
+    return Added(day, len(missing), len(rows))
+
+
+def _flight_row(departure: Departure) -> dict[str, Any]:
+    row = {column.name: getattr(departure, column.name) for column in flights.c if column.name != "id"}
+    return row | {"aircraft": departure.aircraft.name}
+
+
+def _seat_rows(flight_id: int, departure: Departure) -> list[dict[str, Any]]:
+    return [
+        {
+            "flight_id": flight_id,
+            "label": place.label,
+            "cabin": place.cabin,
+            "map_row": place.map_row,
+            "map_column": place.map_column,
+            "state": SeatState.FREE,
+            "version": 0,
+        }
+        for place in departure.aircraft.places()
+    ]
