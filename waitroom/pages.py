@@ -31,6 +31,7 @@ class Pages:
         self._closed = environment.get_template("closed.html")
         self._refused = environment.get_template("refused.html")
         self._failure = environment.get_template("failure.html")
+        self._left = environment.get_template("left.html")
 
     def waiting(
         self, place: Place, *, room_title: str, place_url: str, leave_url: str, here: str, refresh_s: int, nonce: str
@@ -57,6 +58,10 @@ class Pages:
     def failure(self, status: int, *, room_title: str, request_id: str, here: str, nonce: str) -> str:
         """For an admitted visitor whom the origin failed: `status` is 502, 503 or 504."""
         return self._failure.render(status=status, room_title=room_title, request_id=request_id, here=here, nonce=nonce)
+
+    def left(self, *, room_title: str, nonce: str) -> str:
+        """For a visitor who has given the place up."""
+        return self._left.render(room_title=room_title, nonce=nonce)
 
 
 def content_security_policy(nonce: str) -> str:

@@ -1,0 +1,43 @@
+"""The proxy's own verifier, by the vectors that every verifier must judge alike."""
+
+import json
+from typing import Any, cast
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from jwt.algorithms import OKPAlgorithm
+
+from tests.make_token_vectors import PATH, vectors
+from waitroom.admission import Admission, AdmissionKey, AdmissionSigner, AdmissionVerifier
+from waitroom.errors import AdmissionError
+
+VECTORS = json.loads(PATH.read_text())
+KEYS = {jwk["kid"]: cast(Ed25519PublicKey, OKPAlgorithm.from_jwk(jwk)) for jwk in VECTORS["keys"]}
+VERIFIER = AdmissionVerifier(KEYS, VECTORS["issuer"])
+
+
+def test_the_vectors_are_what_their_script_writes() -> None:
+    assert vectors() == VECTORS
+
+
+@pytest.mark.parametrize("vector", VECTORS["good"], ids=lambda vector: vector["name"])
+def test_good_vectors_are_believed(vector: dict[str, Any]) -> None:
+    admission = VERIFIER.verify(vector["token"], VECTORS["audience"], VECTORS["now_s"])
+    assert (admission.number, admission.visitor) == (vector["claims"]["num"], vector["claims"]["sub"])
+
+
+@pytest.mark.parametrize("vector", VECTORS["bad"], ids=lambda vector: vector["name"])
+def test_bad_vectors_are_refused_with_their_code(vector: dict[str, Any]) -> None:
+    with pytest.raises(AdmissionError) as caught:
+        VERIFIER.verify(vector["token"], VECTORS["audience"], VECTORS["now_s"])
+    assert caught.value.code == vector["code"]
+
+
+def test_what_the_signer_signs_the_verifier_believes_until_its_lease_ends() -> None:
+    key = AdmissionKey(Ed25519PrivateKey.generate())
+    admission = Admission(room="site", audience="shop", visitor="v", number=7, expires_s=1_000_600)
+    token = AdmissionSigner([key], "waitroom").sign(admission, now_s=1_000_000)
+    verifier = AdmissionVerifier({key.id: key.public}, "waitroom")
+    assert verifier.verify(token, "shop", 1_000_604.9) == admission
+    with pytest.raises(AdmissionError, match="admission_expired"):
+        verifier.verify(token, "shop", 1_000_605)

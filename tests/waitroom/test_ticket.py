@@ -1,0 +1,44 @@
+"""Tickets: whatever is not ours, or was touched, is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waitroom.errors import ForgedTicketError, TicketError
+from waitroom.ticket import Ticket, TicketSigner
+
+TICKET = Ticket(line="site", epoch=1, number=4711, issued_s=1_800_000_000, visitor="bm9ib2R5")
+SIGNER = TicketSigner([b"new secret", b"old secret"])
+
+
+def test_a_ticket_reads_as_it_was_signed() -> None:
+    assert SIGNER.read(SIGNER.sign(TICKET)) == TICKET
+
+
+def test_tickets_of_an_older_secret_are_still_believed() -> None:
+    assert SIGNER.read(TicketSigner([b"old secret"]).sign(TICKET)) == TICKET
+
+
+def test_the_first_secret_signs() -> None:
+    assert TicketSigner([b"new secret"]).read(SIGNER.sign(TICKET)) == TICKET
+
+
+def test_another_secret_is_a_forgery() -> None:
+    with pytest.raises(ForgedTicketError):
+        SIGNER.read(TicketSigner([b"guess"]).sign(TICKET))
+
+
+def test_every_change_of_a_character_is_refused() -> None:
+    text = SIGNER.sign(TICKET)
+    for i, character in enumerate(text):
+        changed = text[:i] + ("A" if character != "A" else "B") + text[i + 1 :]
+        with pytest.raises(TicketError):
+            SIGNER.read(changed)
+
+
+@given(st.text(st.characters()))
+def test_anything_else_is_refused_and_nothing_else_is_raised(text: str) -> None:
+    with pytest.raises(TicketError):
+        SIGNER.read(text)
+    with pytest.raises(TicketError):
+        SIGNER.read(f"v1.{text}.{text}")

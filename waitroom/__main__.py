@@ -1,0 +1,5 @@
+"""`python -m waitroom`."""
+
+from waitroom.cli import main
+
+main()

@@ -1,0 +1,42 @@
+"""What a visitor asks for, read from the head of a request: who, what kind of answer, and whether it may wait. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from waitroom.headers import Client, Fields, Network, client, values
+
+Kind = Literal["page", "json", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A visitor's request. `target` is the raw path and query, `kind` the answer it understands."""
+
+    client: Client
+    method: str
+    target: str
+    fields: Fields
+    kind: Kind
+    request_id: str
+
+    @property
+    def joins(self) -> bool:
+        """Whether it may take a number: a page view, or an app that asks with JSON; nothing fetched ahead of need."""
+        ahead = [*values(self.fields, "sec-purpose"), *values(self.fields, "purpose")]
+        return self.method == "GET" and self.kind != "other" and not any("prefetch" in value for value in ahead)
+
+
+def read(
+    method: str, target: str, fields: Fields, *, peer: str, scheme: str, trusted: Sequence[Network], request_id: str
+) -> Asking:
+    """Reads the head of a request that came from the address `peer` over `scheme`."""
+    return Asking(client(peer, scheme, fields, trusted), method, target, fields, _kind(fields), request_id)
+
+
+def _kind(fields: Fields) -> Kind:
+    accepted = ",".join(values(fields, "accept")).lower()
+    if "text/html" in accepted:
+        destination = "".join(values(fields, "sec-fetch-dest"))
+        return "page" if destination in ("", "document", "iframe") else "other"
+    return "json" if "application/json" in accepted else "other"

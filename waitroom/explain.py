@@ -1,0 +1,66 @@
+"""Says in words what a configuration means for those who come, and what in it will hurt."""
+
+import math
+from collections.abc import Iterator
+
+from waitroom.rooms import Room
+from waitroom.settings import Settings
+
+CROWD = 10_000
+
+
+def explain(settings: Settings) -> Iterator[str]:
+    """Lines of text."""
+    public, admin = ", ".join(settings.server.listen), settings.admin.listen
+    yield f"Version {settings.version}; listens on {public}, for operators on {admin}."
+    yield f"Places are kept in {'the configured Redis' if settings.store.url else 'an embedded Redis'}."
+    for room in settings.to_rooms(edited_ms=0):
+        yield from _room(room)
+
+
+def warnings(settings: Settings) -> Iterator[str]:
+    """What works, and will be regretted."""
+    if not settings.keys.admission or not settings.keys.ticket:
+        yield "development keys are used: make a pair with `waitroom keys`, and name it in [keys]"
+    for room in settings.to_rooms(edited_ms=0):
+        yield from _room_warnings(room)
+
+
+def _room(room: Room) -> Iterator[str]:
+    limits = room.limits
+    hosts, paths, origins = " ".join(room.hosts), " ".join(room.paths), " ".join(room.origins)
+    yield f"Room {room.name!r} guards {paths} on {hosts}, before {origins}."
+    match limits.mode:
+        case "closed":
+            yield "  It is closed: everybody is refused."
+        case "open":
+            yield "  It is open: everybody passes, and no limit is kept."
+        case "hold":
+            yield "  It is on hold: whoever comes waits, and nobody is called."
+        case "auto":
+            yield "  Visitors pass while there is room, and wait in line when there is not."
+        case "queue":
+            yield "  Every visitor waits a turn."
+    yield (
+        f"  Up to {limits.cap:,} inside at once, {limits.rate_per_minute:,} calls a minute; "
+        f"a lease lasts {limits.session_ms // 1000} s, and activity renews it."
+    )
+    per_minute = min(limits.rate_per_minute, _sustained_per_minute(room))
+    wait_min = math.ceil(CROWD / per_minute)
+    yield f"  The last of a crowd of {CROWD:,} waits about {wait_min:,} minutes if visitors stay their whole lease."
+
+
+def _room_warnings(room: Room) -> Iterator[str]:
+    limits = room.limits
+    sustained = _sustained_per_minute(room)
+    if sustained < limits.rate_per_minute:
+        yield (
+            f"room {room.name!r}: if visitors stay their whole lease, cap = {limits.cap:,} lets only {sustained:,.0f} "
+            f"a minute follow, not {limits.rate_per_minute:,}: raise cap, or shorten session_s"
+        )
+    if limits.claim_ms > limits.presence_ms * 5:
+        yield f"room {room.name!r}: a no-show holds a place for claim_s = {limits.claim_ms // 1000}: shorten it"
+
+
+def _sustained_per_minute(room: Room) -> float:
+    return room.limits.cap * 60_000 / room.limits.session_ms

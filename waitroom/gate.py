@@ -1,0 +1,129 @@
+"""The gate: decides what becomes of a request, from facts alone. It does no I/O: what it lacks, it asks for.
+
+I6: no request reaches the origin of a queueing room without a valid admission or a bypass rule.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from waitroom.admission import Admission
+from waitroom.limits import Mode
+from waitroom.standing import Called, Late, Spent, Standing, Unreachable, Waiting
+from waitroom.ticket import Ticket
+
+Reason = Literal["closed", "no_place", "store_lost"]
+
+# A visitor stays inside as long as there is activity: past half of its life, the lease is renewed.
+RENEW_BELOW = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a request.
+
+    `own` says that it is for waitroom itself; `bypass`, that a rule lets it by; `joins`, that it asks for a page, or
+    for JSON, so that it may take a number. `admission` and `ticket` are verified, and of this room. `standing` is what
+    the line said of the ticket's number, None while it was not asked; without a ticket it can only be Unreachable.
+    """
+
+    mode: Mode
+    session_s: float
+    own: bool = False
+    bypass: bool = False
+    joins: bool = False
+    admission: Admission | None = None
+    ticket: Ticket | None = None
+    standing: Standing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """To the origin, with the admission if there is one; `renew` asks to extend its lease first."""
+
+    admission: Admission | None = None
+    renew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """To the origin, on a lease just claimed or extended: a new admission is due."""
+
+    visitor: str
+    number: int
+    lease_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """To the origin of an open room: an admission without a place is due, for origins that verify."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Waitroom's own application answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The line must say more: claim the ticket's place, or, without a ticket, join."""
+
+    ticket: Ticket | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The waiting answer, for this ticket."""
+
+    ticket: Ticket
+    standing: Waiting | Late | Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """No place, and no number: the room is closed, the request can't wait, or no number can be given."""
+
+    reason: Reason
+
+
+# What a request ends with; Ask is answered before that.
+Settled = Forward | Admit | Pass | Answer | Wait | Refuse
+Decision = Settled | Ask
+
+
+def decide(facts: Facts, now_s: float) -> Decision:
+    """What becomes of the request, `now_s` in seconds since 1970."""
+    if facts.own:
+        return Answer()
+    if facts.bypass:
+        return Forward()
+    if facts.mode == "closed":
+        return Refuse("closed")
+    if facts.mode == "open":
+        return Pass()
+    if facts.admission:
+        left_s = facts.admission.expires_s - now_s
+        return Forward(facts.admission, renew=left_s < facts.session_s * RENEW_BELOW)
+    return _by_ticket(facts)
+
+
+def _by_ticket(facts: Facts) -> Decision:
+    ticket, standing = facts.ticket, facts.standing
+    if ticket is None:
+        if standing is not None:
+            return Refuse("store_lost")
+        return _join(facts)
+    match standing:
+        case None:
+            return Ask(ticket)
+        case Called(lease_end_ms):
+            return Admit(ticket.visitor, ticket.number, lease_end_ms)
+        case Spent():
+            return _join(facts)
+        case Waiting() | Late() | Unreachable():
+            return Wait(ticket, standing) if facts.joins else Refuse("no_place")
+        case _:
+            assert_never(standing)
+
+
+def _join(facts: Facts) -> Decision:
+    return Ask(None) if facts.joins else Refuse("no_place")

@@ -1,0 +1,69 @@
+"""How fast a line moves, and what follows for those in it: how long they wait, how often they ask. Knows no clock."""
+
+import math
+from collections import deque
+
+# Calls are counted over this time; shorter, and a burst looks like a trend; longer, and a turned knob shows late.
+WINDOW_MS = 60_000
+GRAIN_MS = 1_000
+# A waiting visitor asks at least so often within a presence window: one lost poll must not make it absent.
+MOST_OF_PRESENCE = 0.4
+NEAREST_MS = 1_000
+# Of the time that is left, how much may pass until the next look.
+SHARE_OF_WAIT = 0.1
+JITTER = 0.2
+
+
+class CallRate:
+    """Calls per minute, as measured from the counter of successive snapshots."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[int, int]] = deque()
+
+    def note(self, now_ms: int, called: int) -> None:
+        """Takes the counter of calls at a time."""
+        if self._samples and (called < self._samples[-1][1] or now_ms < self._samples[-1][0]):
+            self._samples.clear()  # the store began anew, or its clock stepped back
+        if len(self._samples) > 1 and now_ms - self._samples[-2][0] < GRAIN_MS:
+            self._samples.pop()
+        self._samples.append((now_ms, called))
+        while now_ms - self._samples[0][0] > WINDOW_MS:
+            self._samples.popleft()
+
+    @property
+    def per_minute(self) -> float | None:
+        """None until there is something to measure."""
+        if len(self._samples) < 2:
+            return None
+        (start_ms, before), (end_ms, after) = self._samples[0], self._samples[-1]
+        if end_ms - start_ms < GRAIN_MS:
+            return None
+        return (after - before) * 60_000 / (end_ms - start_ms)
+
+
+def wait_s(position: int, measured_per_minute: float | None, rate_per_minute: int) -> tuple[int, int] | None:
+    """The range of seconds until a position is called, or None where nobody can say.
+
+    The rate that was set is the best case; what was measured, if slower, the likely one: leases end unevenly and the
+    cap may bind. Both ends are widened by a quarter, since one minute's calls tell little of the next.
+    """
+    if rate_per_minute <= 0 or measured_per_minute == 0:
+        return None
+    measured = min(measured_per_minute or rate_per_minute, rate_per_minute)
+    likely_s = position * 60 / measured
+    return math.floor(likely_s * 0.75), math.ceil(likely_s * 1.25)
+
+
+def poll_after_ms(
+    wait: tuple[int, int] | None, waiting: int, *, presence_ms: int, polls_per_second: int, chance: float
+) -> int:
+    """When a waiting visitor should ask again.
+
+    Short near the front, long far from it; stretched so that all who wait stay under `polls_per_second`, but never so
+    far that a visitor would count as absent. `chance`, in [0, 1), spreads the polls of those who came together.
+    """
+    longest_ms = presence_ms * MOST_OF_PRESENCE
+    due_ms = wait[0] * 1000 * SHARE_OF_WAIT if wait else longest_ms
+    least_ms = max(NEAREST_MS, waiting * 1000 / polls_per_second)
+    jittered_ms = max(due_ms, least_ms) * (1 - JITTER + 2 * JITTER * chance)
+    return round(min(jittered_ms, longest_ms * (1 - JITTER * chance)))

@@ -1,0 +1,8 @@
+"""All keys in Redis. One line's keys share a hash tag, so that a line lives on one shard."""
+
+PARTS = ("state", "here", "seen", "late", "inside", "spent")
+
+
+def line_keys(line: str) -> list[str]:
+    """The keys of a line, in the order in which every transition declares them."""
+    return [f"wr:{{{line}}}:{part}" for part in PARTS]

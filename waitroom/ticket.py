@@ -1,0 +1,72 @@
+"""Tickets: a visitor's place, signed, so that it survives everything but the visitor's own cookie jar.
+
+    v1.<payload>.<mac>
+
+The payload is base64url of `line~epoch~number~issued_s~visitor`, the MAC the first 16 bytes of HMAC-SHA-256 over all
+that stands before it. A list of secrets: the first signs, all verify.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from waitroom.errors import ForgedTicketError, MalformedTicketError
+
+VERSION = "v1"
+MAC_BYTES = 16
+# Keeps the secret's other uses, if it ever has any, apart from this one.
+SALT = b"waitroom ticket v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The place of `visitor` (random, the same for the ticket's life) in a line; `issued_s` is seconds since 1970."""
+
+    line: str
+    epoch: int
+    number: int
+    issued_s: int
+    visitor: str
+
+
+class TicketSigner:
+    """Signs and reads tickets."""
+
+    def __init__(self, secrets: Sequence[bytes]) -> None:
+        self._keys = [hmac.digest(secret, SALT, hashlib.sha256) for secret in secrets]
+
+    def sign(self, ticket: Ticket) -> str:
+        """Gives the ticket as it stands in the cookie."""
+        fields = (ticket.line, ticket.epoch, ticket.number, ticket.issued_s, ticket.visitor)
+        body = f"{VERSION}.{_encoded('~'.join(map(str, fields)).encode())}"
+        return f"{body}.{self._mac(self._keys[0], body)}"
+
+    def read(self, text: str) -> Ticket:
+        """Raises MalformedTicketError, or ForgedTicketError if none of the secrets has signed it."""
+        body, _, mac = text.rpartition(".")
+        version, _, payload = body.partition(".")
+        if version != VERSION:
+            raise MalformedTicketError
+        # MACs are compared as text: two spellings of one MAC are not the same ticket.
+        if not any(hmac.compare_digest(_bytes(mac), _bytes(self._mac(key, body))) for key in self._keys):
+            raise ForgedTicketError
+        # Signed by us, so it has our shape.
+        line, epoch, number, issued_s, visitor = _decoded(payload).decode().split("~")
+        return Ticket(line, int(epoch), int(number), int(issued_s), visitor)
+
+    def _mac(self, key: bytes, body: str) -> str:
+        return _encoded(hmac.digest(key, _bytes(body), hashlib.sha256)[:MAC_BYTES])
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
