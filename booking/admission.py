@@ -101,7 +101,7 @@ def public_keys(document: object) -> dict[str, Ed25519PublicKey]:
     """The Ed25519 keys of a JWK set (RFC 7517, RFC 8037) by `kid`; others are left out. Raises ValueError."""
     jwks = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(jwks, list):
-        raise ValueError("a JWK set is an object with a list named keys")  # noqa: TRY004 its content is wrong
+        raise ValueError("a JWK set is an object with a list named keys")
     wanted = [jwk for jwk in jwks if isinstance(jwk, dict) and jwk.get("crv") == "Ed25519"]
     return {str(jwk["kid"]): Ed25519PublicKey.from_public_bytes(_decoded(str(jwk.get("x")))) for jwk in wanted}
 

@@ -87,7 +87,7 @@ class Database:
                 except (DBAPIError, StaleError) as exc:
                     if not _runs_again(exc):
                         raise
-                await asyncio.sleep(random.uniform(0, FIRST_PAUSE_S * 2**attempt))  # noqa: S311 jitter, not a secret
+                await asyncio.sleep(random.uniform(0, FIRST_PAUSE_S * 2**attempt))
             return await self._attempt(work, *args, **kwargs)
 
     async def _attempt(
@@ -105,7 +105,7 @@ class Database:
             yield
         except (OperationalError, InterfaceError, NoFreeConnection, StaleError) as exc:
             cause = exc.orig if isinstance(exc, DBAPIError) else exc
-            log.warning("%r does not serve: %s. Check that it runs, and BOOKING_DATABASE_URL.", self, cause)
+            log.error("%r does not serve: %s. Check that it runs, and BOOKING_DATABASE_URL.", self, cause)
             raise DatabaseUnavailable from exc
 
     async def ping(self) -> None:
