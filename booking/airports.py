@@ -32,10 +32,10 @@ AIRPORTS = {
     airport.code: airport
     for airport in (
         Airport("JFK", "New York", "John F. Kennedy", "US", "America/New_York", 40.6413, -73.7781),
-        Airport("LAX", "Los Angeles", "Los Angeles", "US", "America/Los_Angeles", 33.9416, -118.4085),
+        Airport("LAX", "Los Angeles", "Los Angeles International", "US", "America/Los_Angeles", 33.9416, -118.4085),
         Airport("ORD", "Chicago", "O'Hare", "US", "America/Chicago", 41.9742, -87.9073),
         Airport("ATL", "Atlanta", "Hartsfield-Jackson", "US", "America/New_York", 33.6407, -84.4277),
-        Airport("DXB", "Dubai", "Dubai", "AE", "Asia/Dubai", 25.2532, 55.3657),
+        Airport("DXB", "Dubai", "Dubai International", "AE", "Asia/Dubai", 25.2532, 55.3657),
         Airport("LHR", "London", "Heathrow", "GB", "Europe/London", 51.4700, -0.4543),
         Airport("CDG", "Paris", "Charles de Gaulle", "FR", "Europe/Paris", 49.0097, 2.5479),
         Airport("AMS", "Amsterdam", "Schiphol", "NL", "Europe/Amsterdam", 52.3105, 4.7683),
@@ -43,13 +43,13 @@ AIRPORTS = {
         Airport("PEK", "Beijing", "Capital", "CN", "Asia/Shanghai", 40.0799, 116.6031),
         Airport("ICN", "Seoul", "Incheon", "KR", "Asia/Seoul", 37.4602, 126.4407),
         Airport("SYD", "Sydney", "Kingsford Smith", "AU", "Australia/Sydney", -33.9399, 151.1753),
-        Airport("FRA", "Frankfurt", "Frankfurt", "DE", "Europe/Berlin", 50.0379, 8.5622),
-        Airport("DEN", "Denver", "Denver", "US", "America/Denver", 39.8561, -104.6737),
-        Airport("SFO", "San Francisco", "San Francisco", "US", "America/Los_Angeles", 37.6213, -122.3790),
+        Airport("FRA", "Frankfurt", "Frankfurt Airport", "DE", "Europe/Berlin", 50.0379, 8.5622),
+        Airport("DEN", "Denver", "Denver International", "US", "America/Denver", 39.8561, -104.6737),
+        Airport("SFO", "San Francisco", "San Francisco International", "US", "America/Los_Angeles", 37.6213, -122.3790),
         Airport("HND", "Tokyo", "Haneda", "JP", "Asia/Tokyo", 35.5494, 139.7798),
         Airport("GMP", "Seoul", "Gimpo", "KR", "Asia/Seoul", 37.5587, 126.7945),
-        Airport("CJJ", "Cheongju", "Cheongju", "KR", "Asia/Seoul", 36.7166, 127.4989),
-        Airport("CJU", "Jeju", "Jeju", "KR", "Asia/Seoul", 33.5104, 126.4914),
+        Airport("CJJ", "Cheongju", "Cheongju International", "KR", "Asia/Seoul", 36.7166, 127.4989),
+        Airport("CJU", "Jeju", "Jeju International", "KR", "Asia/Seoul", 33.5104, 126.4914),
     )
 }
 

@@ -5,7 +5,6 @@ const choice = document.getElementById("choice");
 function show() {
   const seat = form.querySelector("input[name=seat]:checked");
   if (!seat) return;
-  choice.hidden = false;
   choice.textContent = `Seat ${seat.value}, ${seat.dataset.cabin}: ${seat.dataset.price}`;
 }
 
