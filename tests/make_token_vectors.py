@@ -1,7 +1,7 @@
 """Writes token_vectors.json, which every verifier of admissions must judge alike.
 
-Run `python -m tests.make_token_vectors` after a change of docs/admission-token.md. The keys are fixed and worthless: they
-sign these examples and nothing else, so that a second run gives the same file.
+Run `python -m tests.make_token_vectors` after a change of docs/admission-token.md. The keys are fixed and worthless:
+they sign these examples and nothing else, so that a second run gives the same file.
 """
 
 import base64

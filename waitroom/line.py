@@ -104,7 +104,7 @@ class Line:
         snapshot = Snapshot.from_reply(reply)
         self.snapshot = snapshot
         self._know(snapshot.epoch, snapshot.tail, snapshot.head)
-        self.rate.note(snapshot.now_ms, snapshot.called)
+        self.rate.note(snapshot.now_ms, snapshot.called, snapshot.limits.edition)
         self._leases = {number: end for number, end in self._leases.items() if end > snapshot.now_ms}
 
     async def _restore(self, now_ms: int) -> None:

@@ -15,15 +15,19 @@ JITTER = 0.2
 
 
 class CallRate:
-    """Calls per minute, as measured from the counter of successive snapshots."""
+    """Calls per minute under the limits in force, as measured from the counter of successive snapshots."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[int, int]] = deque()
+        self._edition = (0, 0)
 
-    def note(self, now_ms: int, called: int) -> None:
-        """Takes the counter of calls at a time."""
-        if self._samples and (called < self._samples[-1][1] or now_ms < self._samples[-1][0]):
-            self._samples.clear()  # the store began anew, or its clock stepped back
+    def note(self, now_ms: int, called: int, edition: tuple[int, int]) -> None:
+        """Takes the counter of calls at a time, and which limits were in force then: what was before says nothing of
+        what comes after a knob was turned."""
+        stepped_back = self._samples and (called < self._samples[-1][1] or now_ms < self._samples[-1][0])
+        if stepped_back or edition != self._edition:
+            self._samples.clear()
+            self._edition = edition
         if len(self._samples) > 1 and now_ms - self._samples[-2][0] < GRAIN_MS:
             self._samples.pop()
         self._samples.append((now_ms, called))
@@ -62,8 +66,7 @@ def poll_after_ms(
     Short near the front, long far from it; stretched so that all who wait stay under `polls_per_second`, but never so
     far that a visitor would count as absent. `chance`, in [0, 1), spreads the polls of those who came together.
     """
-    longest_ms = presence_ms * MOST_OF_PRESENCE
+    longest_ms = presence_ms * MOST_OF_PRESENCE / (1 + JITTER)
     due_ms = wait[0] * 1000 * SHARE_OF_WAIT if wait else longest_ms
     least_ms = max(NEAREST_MS, waiting * 1000 / polls_per_second)
-    jittered_ms = max(due_ms, least_ms) * (1 - JITTER + 2 * JITTER * chance)
-    return round(min(jittered_ms, longest_ms * (1 - JITTER * chance)))
+    return round(min(max(due_ms, least_ms), longest_ms) * (1 - JITTER + 2 * JITTER * chance))

@@ -15,6 +15,8 @@ from waitroom.errors import ConfigError, Fault
 from waitroom.limits import TICK_MS, Limits, Mode
 from waitroom.rooms import Room, Rooms
 
+# What may hold a password, and is never shown.
+SECRET = ("store", "url")
 ROOM_NAME = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
 
 
@@ -211,7 +213,7 @@ def _advice(error: ErrorDetails) -> str:
             return "there is no such setting"
         case "missing":
             return "is required"
-        case _ if isinstance(given, str | int | float | bool):
+        case _ if isinstance(given, str | int | float | bool) and error["loc"] != SECRET:
             return f"{given!r}: {message[0].lower()}{message[1:]}"
         case _:
             return message

@@ -1,0 +1,87 @@
+"""The configuration file: every fault is named, at once, with its place; and nothing else is."""
+
+from pathlib import Path
+
+import pytest
+
+from waitroom import settings
+from waitroom.errors import ConfigError
+from waitroom.explain import explain, warnings
+
+LEAST = 'version = 1\n[[rooms]]\nname = "site"\norigins = ["http://origin:80"]\n'
+SHIPPED = sorted((Path(__file__).parents[2] / "config").glob("*.toml"))
+
+
+def faults(text: str) -> dict[str, str]:
+    with pytest.raises(ConfigError) as caught:
+        settings.parse(text, "waitroom.toml")
+    return {fault.where: fault.what for fault in caught.value.faults}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_the_shipped_files_are_valid(path: Path) -> None:
+    settings.load(path)
+
+
+def test_a_room_needs_a_name_and_an_origin_only() -> None:
+    room = next(iter(settings.parse(LEAST, "waitroom.toml").to_rooms(5)))
+    assert (room.title, room.audience, room.limits.mode, room.limits.burst) == ("site", "site", "auto", 11)
+
+
+def test_all_faults_are_named_at_once() -> None:
+    text = LEAST + 'cap = 0\nmode = "fast"\nrate_per_minute = "many"\n'
+    assert set(faults(text)) == {"rooms[1].cap", "rooms[1].mode", "rooms[1].rate_per_minute"}
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "what"),
+    [
+        ("cap = 0", "rooms[1].cap", "0: input should be greater than or equal to 1"),
+        ("cap = true", "rooms[1].cap", "True: input should be a valid integer"),
+        ("cap = 2.5", "rooms[1].cap", "2.5: input should be a valid integer"),
+        ('mode = "fast"', "rooms[1].mode", "'fast': input should be 'auto', 'queue', 'hold', 'open' or 'closed'"),
+        ("rates = 3", "rooms[1].rates", "there is no such setting"),
+        ('hosts = ["Shop.example"]', "rooms[1].hosts[1]", "lower case"),
+        ('hosts = ["a:80"]', "rooms[1].hosts[1]", "without port"),
+        ('paths = ["buy"]', "rooms[1].paths[1]", 'should start with "/"'),
+        ('paths = ["/a/{key}"]', "rooms[1].paths[1]", "plain path"),
+        ('paths = ["/a/../b"]', "rooms[1].paths[1]", "plain path"),
+        ("paths = []", "rooms[1].paths", "at least 1 item"),
+        ("burst = 2", "rooms[1]", "it should be at least 4"),
+        ("session_s = 10", "rooms[1]", "session_s = 10 should not be shorter than claim_s = 60"),
+        ('[server]\nlisten = ["8080"]', "server.listen[1]", "'8080': should be \"host:port\""),
+        ('[server]\ntrusted_proxies = ["10.0.0.1/8"]', "server.trusted_proxies[1]", "has host bits set"),
+        ('[store]\nurl = "http://redis"', "store.url", "redis://"),
+    ],
+)
+def test_a_fault_says_where_what_and_what_would_be_right(line: str, where: str, what: str) -> None:
+    assert what in faults(f"{LEAST}{line}\n")[where]
+
+
+def test_two_rooms_of_one_name_are_refused() -> None:
+    assert "used twice: site" in faults(LEAST + '[[rooms]]\nname = "site"\norigins = ["http://b"]\n')["the file"]
+
+
+def test_a_file_that_is_not_toml_is_named_with_the_line() -> None:
+    assert "line 2" in faults("version = 1\nrooms = = 2\n")["the file"]
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="can't be read"):
+        settings.load(tmp_path / "nowhere.toml")
+
+
+def test_no_error_shows_the_password_of_the_store() -> None:
+    assert "hunter2" not in repr(settings.parse(LEAST + '[store]\nurl = "redis://:hunter2@r"\n', "x"))
+    assert "hunter2" not in str(faults(LEAST + '[store]\nurl = "http://:hunter2@r"\n'))
+
+
+def test_a_configuration_is_explained_in_words() -> None:
+    text = "\n".join(explain(settings.parse(LEAST, "waitroom.toml")))
+    assert "Up to 200 inside at once, 600 calls a minute" in text
+    assert "an embedded Redis" in text
+
+
+def test_a_cap_too_small_for_its_rate_is_warned_of() -> None:
+    text = "\n".join(warnings(settings.parse(LEAST + "cap = 10\n", "waitroom.toml")))
+    assert "lets only 1 a minute follow, not 600" in text
