@@ -22,8 +22,8 @@ EXEMPT = frozenset({"/healthz", "/static"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # What the guards found out, in the request.
-ACCOUNT = "account"
-FORM_TOKEN = "form_token"  # noqa: S105 the name of a key, not a secret
+ACCOUNT = web.RequestKey("account", Account)
+FORM_TOKEN = web.RequestKey("form_token", str)
 
 AccountHandler = Callable[[web.Request, Account], Awaitable[web.Response]]
 

@@ -116,7 +116,7 @@ def _matching(search: Search, now_s: int, query: Select[Any]) -> Select[Any]:
 def _airport(query: Mapping[str, str], field: str, faults: dict[str, str]) -> str:
     code = query.get(field, "").strip().upper()
     if code not in AIRPORTS:
-        faults[field] = f"Choose one of {', '.join(AIRPORTS)}."
+        faults[field] = f"Choose one of our {len(AIRPORTS)} airports, by its code."
         return ""
     return code
 

@@ -1,6 +1,6 @@
 """Fills the database with the timetable of the next 30 days. What is there stays, so that it can run every day."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -20,7 +20,6 @@ ROWS_AT_ONCE = 5_000
 class Added:
     """What one day got."""
 
-    day: date
     flights: int
     seats: int
 
@@ -28,21 +27,22 @@ class Added:
 async def seed(db: Database, first_day: date, flight_count: int) -> AsyncIterator[Added]:
     """Adds the flights that are missing in the 30 days from `first_day`: each day whole, or not at all."""
     for day in period(first_day):
-        yield await db.write(_add_day, day, flight_count)
+        yield await db.write(add, day, list(departures(day, flight_count)))
 
 
-async def _add_day(connection: AsyncConnection, day: date, flight_count: int) -> Added:
+async def add(connection: AsyncConnection, day: date, wanted: Sequence[Departure]) -> Added:
+    """Adds the departures of one day that are not there, by their numbers, with all their seats."""
     there = set(await connection.scalars(select(flights.c.number).where(flights.c.departs_on == day)))
-    missing = [departure for departure in departures(day, flight_count) if departure.number not in there]
+    missing = [departure for departure in wanted if departure.number not in there]
     if not missing:
-        return Added(day, 0, 0)
+        return Added(0, 0)
     await connection.execute(insert(flights), [_flight_row(departure) for departure in missing])
     found = await connection.execute(select(flights.c.number, flights.c.id).where(flights.c.departs_on == day))
     ids = {row.number: row.id for row in found}
     rows = [row for departure in missing for row in _seat_rows(ids[departure.number], departure)]
     for start in range(0, len(rows), ROWS_AT_ONCE):
         await connection.execute(insert(seats), rows[start : start + ROWS_AT_ONCE])
-    return Added(day, len(missing), len(rows))
+    return Added(len(missing), len(rows))
 
 
 def _flight_row(departure: Departure) -> dict[str, Any]:

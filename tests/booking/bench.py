@@ -1,0 +1,181 @@
+"""What the booking tests work with: a clock they hold, admissions of their own, and visitors over HTTP."""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import ClientSession, CookieJar
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Executable, Row, select
+from yarl import URL
+
+from booking.airports import AIRPORTS
+from booking.cabins import SHORT_HAUL
+from booking.db import Database
+from booking.seed import add
+from booking.tables import flights
+from booking.timetable import Departure
+
+# Friday, 15 January 2027, 08:00 UTC.
+NOW_S = 1_800_000_000
+HOUR_S = 3_600
+HOLD_S = 900
+PASSWORD = "correct horse battery staple"
+GOOD_CARD = {"card_number": "4242 4242 4242 4242", "card_expires": "12/29", "card_code": "123"}
+DECLINED_CARD = GOOD_CARD | {"card_number": "4000 0000 0000 0002"}
+
+
+class Clock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now_s = NOW_S
+
+    def __call__(self) -> float:
+        return float(self.now_s)
+
+    def pass_s(self, seconds: int) -> None:
+        self.now_s += seconds
+
+
+class Room:
+    """A waiting room as far as a site can tell: a key, the file of its key set, and the admissions it signs."""
+
+    def __init__(self, folder: Path, kid: str = "room-1") -> None:
+        self.kid = kid
+        self.key_file = folder / f"{kid}.json"
+        self._key = Ed25519PrivateKey.generate()
+        self.key_file.write_text(json.dumps({"keys": [self.jwk]}))
+
+    @property
+    def jwk(self) -> dict[str, str]:
+        return {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "kid": self.kid,
+            "x": _encoded(self._key.public_key().public_bytes_raw()),
+        }
+
+    def admission(self, **claims: Any) -> str:
+        """A token as docs/admission-token.md has it, good for a day unless a claim says otherwise."""
+        good = {"iss": "waitroom", "aud": "site", "sub": "visitor", "room": "site", "num": 7, "jti": "1"}
+        times = {"iat": NOW_S - 60, "nbf": NOW_S - 60, "exp": NOW_S + 24 * HOUR_S}
+        header = {"alg": "EdDSA", "typ": "admission+jwt", "kid": self.kid}
+        body = f"{_encoded(json.dumps(header).encode())}.{_encoded(json.dumps(good | times | claims).encode())}"
+        return f"{body}.{_encoded(self._key.sign(body.encode()))}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        """The code of a problem document."""
+        return str(self.json["code"])
+
+
+class Visitor:
+    """A browser or an app with a cookie jar of its own, let in by the waiting room."""
+
+    def __init__(self, address: URL, admission: str | None) -> None:
+        headers = {"X-Waitroom-Admission": admission} if admission else {}
+        self._session = ClientSession(address, headers=headers, cookie_jar=CookieJar(unsafe=True))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._session.close()
+
+    async def ask(self, method: str, path: str, **options: Any) -> Answer:
+        url = URL(path, encoded=True)
+        async with self._session.request(method, url, allow_redirects=False, **options) as response:
+            return Answer(response.status, response.headers, await response.text())
+
+    async def get(self, path: str, **options: Any) -> Answer:
+        return await self.ask("GET", path, **options)
+
+    async def page(self, path: str) -> Answer:
+        return await self.get(path, headers={"Accept": "text/html"})
+
+    async def post(self, path: str, document: object) -> Answer:
+        """As an app does: JSON."""
+        return await self.ask("POST", path, json=document)
+
+    async def submit(self, page: str, path: str, **fields: str) -> Answer:
+        """As a browser does: loads the page with the form, and sends the form with its token."""
+        form_token = re.search(r'name="form_token" value="([^"]+)"', (await self.page(page)).text)
+        assert form_token, f"{page} has no form"
+        data = {"form_token": form_token[1], **fields}
+        return await self.ask("POST", path, data=data, headers={"Accept": "text/html"})
+
+    async def sign_up(self, name: str = "Ada Lovelace") -> Self:
+        email = f"{name.replace(' ', '.')}@example.org"
+        answer = await self.post("/api/accounts", {"email": email, "name": name, "password": PASSWORD})
+        assert answer.status == 201, answer.text
+        return self
+
+    async def hold(self, flight_id: int, seat: str) -> Answer:
+        return await self.post(f"/api/flights/{flight_id}/holds", {"seat": seat})
+
+    async def held(self, flight_id: int, seat: str) -> str:
+        """Holds a seat that is free; returns the reference."""
+        answer = await self.hold(flight_id, seat)
+        assert answer.status == 201, answer.text
+        return str(answer.json["reference"])
+
+    async def pay(self, reference: str, card: dict[str, str] | None = None) -> Answer:
+        return await self.post(f"/api/bookings/{reference}/payments", card or GOOD_CARD)
+
+    async def cancel(self, reference: str) -> Answer:
+        return await self.post(f"/api/bookings/{reference}/cancellation", {})
+
+    async def seat_state(self, flight_id: int, label: str) -> str:
+        answer = await self.get(f"/api/flights/{flight_id}/seats")
+        return next(str(seat["state"]) for seat in answer.json["seats"] if seat["label"] == label)
+
+
+def departure(departs_s: int = NOW_S + 48 * HOUR_S, **changes: Any) -> Departure:
+    """A flight of 80 seats from Incheon to Jeju."""
+    values: dict[str, Any] = {
+        "number": "H7 102",
+        "origin": "ICN",
+        "destination": "CJU",
+        "departs_on": AIRPORTS[changes.get("origin", "ICN")].local(departs_s).date(),
+        "departs_s": departs_s,
+        "arrives_s": departs_s + HOUR_S,
+        "aircraft": SHORT_HAUL,
+        "grade": "standard",
+        "economy_minor": 79_000,
+        "business_minor": 173_800,
+        "currency": "KRW",
+    }
+    return Departure(**(values | changes))
+
+
+async def add_flight(db: Database, wanted: Departure) -> int:
+    """Adds one flight with all its seats; returns its id."""
+    await db.write(add, wanted.departs_on, [wanted])
+    query = select(flights.c.id).where(flights.c.number == wanted.number, flights.c.departs_on == wanted.departs_on)
+    return int((await rows(db, query))[0].id)
+
+
+async def rows(db: Database, query: Executable) -> list[Row[Any]]:
+    """What the database itself says."""
+    async with db.reading() as connection:
+        return list(await connection.execute(query))
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,0 +1,66 @@
+"""A private MariaDB for tests: its own folder, its own socket, started and killed by the tests that use it."""
+
+import getpass
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from sqlalchemy import NullPool, create_engine, text
+
+SERVER = shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+INSTALL = shutil.which("mariadb-install-db", path="/usr/bin:/usr/local/bin")
+# What is written need not outlive the machine.
+OPTIONS = ("--skip-networking", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M")
+
+
+class PrivateMariaDB:
+    """`url` leads SQLAlchemy to a database on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._data = folder / "data"
+        # A socket's path may have 107 characters, and a test's folder more.
+        self._sockets = Path(tempfile.mkdtemp(prefix="mariadb-"))
+        self.socket = self._sockets / "s"
+        self._user = getpass.getuser()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def install(self) -> None:
+        options = [f"--datadir={self._data}", f"--user={self._user}", "--auth-root-authentication-method=normal"]
+        subprocess.run([str(INSTALL), "--no-defaults", *options, "--skip-test-db"], check=True, capture_output=True)
+
+    def start(self) -> None:
+        options = [f"--datadir={self._data}", f"--socket={self.socket}", f"--user={self._user}"]
+        command = [str(SERVER), "--no-defaults", *options, *OPTIONS]
+        with (self._data / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise RuntimeError(f"mariadbd did not start: {(self._data / 'log').read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """As a crash would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def remove(self) -> None:
+        self.kill()
+        shutil.rmtree(self._sockets)
+
+    def url(self, database: str) -> str:
+        return f"mysql+aiomysql://root@localhost/{database}?unix_socket={self.socket}&charset=utf8mb4"
+
+    def execute(self, statement: str) -> None:
+        url = f"mysql+pymysql://root@localhost/?unix_socket={self.socket}"
+        with create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.execute(text(statement))
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.socket)) == 0
