@@ -47,7 +47,9 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except Problem as exc:
         return _answer(request, exc)
     except web.HTTPException as exc:
-        return _answer(request, _as_problem(exc))
+        response = _answer(request, _as_problem(exc))
+        response.headers.update({name: exc.headers[name] for name in ("Allow",) if name in exc.headers})
+        return response
     except Exception:
         log.exception("%s %s failed. This is a fault of ours: please report it.", request.method, request.path)
         return _answer(request, Problem("We have written down what happened. Please try again in a while."))

@@ -52,8 +52,8 @@ class Gateway(Protocol):
     async def resolve(self, key: str) -> Charge:
         """What became of a key. One that was never charged is closed for good: declined, now and later."""
 
-    async def refund(self, key: str, amount_minor: int) -> None:
-        """Gives the charge of a key back, once however often it is asked for."""
+    async def refund(self, key: str) -> None:
+        """Gives back all that was charged under a key, once however often it is asked for."""
 
 
 # What happens to each test card. Others are declined, so that nobody's real card is ever taken for one.
@@ -80,8 +80,8 @@ class SandboxGateway:
     async def resolve(self, key: str) -> Charge:
         return await self._db.write(_record_once, Charge(key, 0, "", Outcome.DECLINED, NEVER_CHARGED))
 
-    async def refund(self, key: str, amount_minor: int) -> None:
-        await self._db.write(_refund, key, amount_minor)
+    async def refund(self, key: str) -> None:
+        await self._db.write(_refund, key)
 
 
 async def _record_once(connection: AsyncConnection, charge: Charge) -> Charge:
@@ -97,9 +97,9 @@ async def _record_once(connection: AsyncConnection, charge: Charge) -> Charge:
     return Charge(entry.key, entry.amount_minor, entry.currency, Outcome(entry.outcome), entry.reason)
 
 
-async def _refund(connection: AsyncConnection, key: str, amount_minor: int) -> None:
+async def _refund(connection: AsyncConnection, key: str) -> None:
     await connection.execute(
         update(sandbox_charges)
         .where(sandbox_charges.c.key == key, sandbox_charges.c.outcome == Outcome.CAPTURED)
-        .values(refunded_minor=amount_minor)
+        .values(refunded_minor=sandbox_charges.c.amount_minor)
     )

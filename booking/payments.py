@@ -82,12 +82,12 @@ async def reconcile(db: Database, gateway: Gateway, now_s: int) -> int:
 
 async def refund(db: Database, gateway: Gateway, now_s: int) -> int:
     """Gives back every amount that is due. Returns how many. Safe to repeat: the gateway refunds a key once."""
-    query = select(payments).where(payments.c.state == PaymentState.REFUND_DUE)
+    query = select(payments.c.key).where(payments.c.state == PaymentState.REFUND_DUE)
     async with db.reading() as connection:
-        due = list(await connection.execute(query))
-    for payment in due:
-        await gateway.refund(payment.key, payment.amount_minor)
-        await db.write(_move, payment.key, PaymentState.REFUND_DUE, PaymentState.REFUNDED, now_s)
+        due = list(await connection.scalars(query))
+    for key in due:
+        await gateway.refund(key)
+        await db.write(_move, key, PaymentState.REFUND_DUE, PaymentState.REFUNDED, now_s)
     return len(due)
 
 

@@ -47,6 +47,7 @@ class Room:
 
     def __init__(self, folder: Path, kid: str = "room-1") -> None:
         self.kid = kid
+        folder.mkdir(exist_ok=True)
         self.key_file = folder / f"{kid}.json"
         self._key = Ed25519PrivateKey.generate()
         self.key_file.write_text(json.dumps({"keys": [self.jwk]}))
@@ -89,8 +90,9 @@ class Visitor:
     """A browser or an app with a cookie jar of its own, let in by the waiting room."""
 
     def __init__(self, address: URL, admission: str | None) -> None:
+        self._address = str(address).rstrip("/")
         headers = {"X-Waitroom-Admission": admission} if admission else {}
-        self._session = ClientSession(address, headers=headers, cookie_jar=CookieJar(unsafe=True))
+        self._session = ClientSession(headers=headers, cookie_jar=CookieJar(unsafe=True))
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,7 +101,7 @@ class Visitor:
         await self._session.close()
 
     async def ask(self, method: str, path: str, **options: Any) -> Answer:
-        url = URL(path, encoded=True)
+        url = URL(self._address + path, encoded=True)
         async with self._session.request(method, url, allow_redirects=False, **options) as response:
             return Answer(response.status, response.headers, await response.text())
 
@@ -119,6 +121,9 @@ class Visitor:
         assert form_token, f"{page} has no form"
         data = {"form_token": form_token[1], **fields}
         return await self.ask("POST", path, data=data, headers={"Accept": "text/html"})
+
+    def cookies(self) -> dict[str, str]:
+        return {cookie.key: cookie.value for cookie in self._session.cookie_jar}
 
     async def sign_up(self, name: str = "Ada Lovelace") -> Self:
         email = f"{name.replace(' ', '.')}@example.org"

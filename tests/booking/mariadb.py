@@ -12,8 +12,8 @@ from sqlalchemy import NullPool, create_engine, text
 
 SERVER = shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 INSTALL = shutil.which("mariadb-install-db", path="/usr/bin:/usr/local/bin")
-# What is written need not outlive the machine.
-OPTIONS = ("--skip-networking", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M")
+# What is written outlives the process, but need not outlive the machine.
+OPTIONS = ("--skip-networking", "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M")
 
 
 class PrivateMariaDB:

@@ -1,0 +1,224 @@
+"""Who may come in: every route, without an admission, without an account, and from another site."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from booking.app import build
+from booking.settings import read
+from tests.booking.bench import HOUR_S, NOW_S, Answer, Room, Visitor
+from tests.booking.conftest import Site
+
+Route = tuple[str, str]
+
+# These do not depend on the database.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+EXEMPT = {("GET", "/healthz"), ("GET", "/static")}
+# Whoever has an admission may do these without an account. Every other route belongs to an account.
+PUBLIC = {
+    ("GET", "/"),
+    ("GET", "/flights"),
+    ("GET", "/flights/{flight_id}"),
+    ("GET", "/sign-up"),
+    ("POST", "/sign-up"),
+    ("GET", "/log-in"),
+    ("POST", "/log-in"),
+    ("POST", "/log-out"),
+    ("GET", "/api/airports"),
+    ("GET", "/api/flights"),
+    ("GET", "/api/flights/{flight_id}/seats"),
+    ("POST", "/api/accounts"),
+    ("POST", "/api/session"),
+    ("DELETE", "/api/session"),
+}
+
+
+def all_routes() -> list[Route]:
+    """What the router knows, so that a new route cannot be forgotten here."""
+    routes = build(read({})).router.routes()
+    return sorted({(route.method, route.resource.canonical) for route in routes if route.resource} - {("HEAD", "")})
+
+
+ROUTES = [(method, path) for method, path in all_routes() if method != "HEAD"]
+GUARDED = [route for route in ROUTES if route not in EXEMPT]
+OWNED = [route for route in GUARDED if route not in PUBLIC]
+
+
+def filled(path: str) -> str:
+    return path.replace("{flight_id}", "1").replace("{reference}", "BCDFGH")
+
+
+async def ask(visitor: Visitor, route: Route) -> Answer:
+    """As an app or as a browser would, by the path."""
+    method, path = route
+    if path.startswith("/api/"):
+        return await visitor.ask(method, filled(path), json={} if method == "POST" else None)
+    if method == "GET":
+        return await visitor.page(filled(path))
+    return await visitor.submit("/log-in", filled(path), seat="7C")
+
+
+def test_the_tables_name_routes_that_exist() -> None:
+    assert set(ROUTES) >= EXEMPT | PUBLIC
+    assert len(OWNED) >= 12
+
+
+@on_sqlite
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+async def test_every_route_refuses_a_request_without_an_admission(site: Site, accept: str) -> None:
+    """By problem+json also for a browser: a person never gets here but through the waiting room."""
+    stranger = site.stranger()
+    for method, path in GUARDED:
+        answer = await stranger.ask(method, filled(path), headers={"Accept": accept})
+        assert (answer.status, answer.code) == (401, "admission_missing"), (method, path)
+        assert answer.headers["Content-Type"].startswith("application/problem+json")
+
+
+@on_sqlite
+async def test_every_route_of_an_account_refuses_a_stranger(site: Site) -> None:
+    visitor = site.visitor()
+    for route in OWNED:
+        answer = await ask(visitor, route)
+        if route[1].startswith("/api/"):
+            assert (answer.status, answer.code) == (401, "signed_out"), route
+        else:
+            assert answer.status == 303, route
+            assert answer.headers["Location"].startswith("/log-in?next=%2F"), route
+
+
+@on_sqlite
+@pytest.mark.parametrize("path", ["/nowhere", "/healthz/x", "/static/../trips", "/static%2f..%2ftrips", "//healthz"])
+async def test_no_spelling_of_a_path_gets_around_the_admission(site: Site, path: str) -> None:
+    answer = await site.stranger().get(path)
+    assert answer.status in {401, 404}
+    assert "trip" not in answer.text.lower()
+
+
+@on_sqlite
+async def test_health_and_static_files_need_no_admission(site: Site) -> None:
+    assert (await site.stranger().get("/healthz")).json == {"status": "ok"}
+    assert (await site.stranger().get("/static/style.css")).status == 200
+
+
+@on_sqlite
+async def test_tokens_are_judged_at_the_door(site: Site, tmp_path: Path) -> None:
+    """The same codes over HTTP as in the contract; a token that was good yesterday is not good for ever."""
+    room = site.room
+    refused = {
+        "admission_expired": room.admission(exp=NOW_S - 6),
+        "admission_audience": room.admission(aud="elsewhere"),
+        "admission_issuer": room.admission(iss="mallory"),
+        "admission_unknown_key": Room(tmp_path / "elsewhere", "unheard-of").admission(),
+        "admission_signature": Room(tmp_path / "elsewhere", room.kid).admission(),
+        "admission_malformed": "a.b",
+    }
+    for code, token in refused.items():
+        assert (await site.stranger(token).get("/")).code == code
+
+    admitted = site.stranger(room.admission(exp=NOW_S + HOUR_S))
+    assert (await admitted.get("/")).status == 200
+    site.clock.pass_s(HOUR_S + 5)
+    assert (await admitted.get("/")).code == "admission_expired"
+
+
+@on_sqlite
+async def test_two_admissions_are_none(site: Site) -> None:
+    twice = [("X-Waitroom-Admission", site.room.admission())] * 2
+    answer = await site.stranger().get("/", headers=twice)
+    assert answer.code == "admission_missing"
+
+
+async def test_the_line_of_one_flight_leads_to_no_other(site: Site, flight_id: int) -> None:
+    queued = site.stranger(site.room.admission(key=str(flight_id)))
+
+    assert (await queued.get(f"/api/flights/{flight_id}/seats")).status == 200
+    assert (await queued.get(f"/api/flights/{flight_id + 1}/seats")).code == "admission_key"
+    assert (await queued.get("/api/flights")).code == "admission_key"
+
+
+@on_sqlite
+async def test_nobody_gets_in_while_there_are_no_keys(site: Site) -> None:
+    token = site.room.admission()
+    site.room.key_file.unlink()
+    answer = await site.stranger(token).get("/")
+    assert (answer.status, answer.code) == (503, "admission_keys_unavailable")
+    assert answer.headers["Retry-After"] == "5"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("headers", "is_ours"),
+    [
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Sec-Fetch-Site": "same-site"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "http://shop.example", "X-Forwarded-Host": "shop.example"}, True),
+        ({"Origin": "http://evil.example", "X-Forwarded-Host": "shop.example"}, False),
+        ({}, True),
+    ],
+)
+async def test_what_another_site_sends_is_refused(site: Site, headers: dict[str, str], *, is_ours: bool) -> None:
+    """For an app with JSON and for a form with a good token alike."""
+    visitor = site.visitor()
+    json_answer = await visitor.ask("POST", "/api/session", json={"email": "a@b.de", "password": "x"}, headers=headers)
+    form_token = re.search(r'name="form_token" value="([^"]+)"', (await visitor.page("/log-in")).text)
+    assert form_token
+    form_answer = await visitor.ask("POST", "/log-out", data={"form_token": form_token[1]}, headers=headers)
+
+    assert json_answer.code == ("wrong_credentials" if is_ours else "forged_request")
+    assert form_answer.status == (303 if is_ours else 403)
+
+
+@on_sqlite
+@pytest.mark.parametrize("form_token", [None, "", "guessed"])
+async def test_a_form_without_the_token_of_its_cookie_is_refused(site: Site, form_token: str | None) -> None:
+    visitor = site.visitor()
+    await visitor.page("/log-in")
+    data = {} if form_token is None else {"form_token": form_token}
+    assert (await visitor.ask("POST", "/log-out", data=data)).code == "forged_request"
+
+
+@on_sqlite
+async def test_the_api_takes_nothing_that_a_form_can_send(site: Site) -> None:
+    visitor = site.visitor()
+    body = '{"email": "a@example.org", "name": "A", "password": "0123456789"}'
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = await visitor.ask("POST", "/api/accounts", data=body, headers={"Content-Type": content_type})
+        assert answer.status == 415
+
+
+@on_sqlite
+async def test_every_answer_carries_the_safety_headers(site: Site) -> None:
+    visitor = site.visitor()
+    for path in ("/", "/nowhere", "/healthz", "/api/airports"):
+        headers = (await visitor.page(path)).headers
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "private, no-store"
+
+
+@on_sqlite
+@pytest.mark.parametrize(("scheme", "name"), [("https", "__Host-halcyon-session"), ("http", "halcyon-session")])
+async def test_the_session_cookie_is_out_of_reach(site: Site, scheme: str, name: str) -> None:
+    """For scripts always, and for plain HTTP where the visitor came by HTTPS."""
+    document = {"email": "ada@example.org", "name": "Ada", "password": "0123456789"}
+    headers = {"X-Forwarded-Proto": scheme}
+    answer = await site.visitor().ask("POST", "/api/accounts", json=document, headers=headers)
+
+    cookie = next(value for key, value in answer.headers.items() if key == "Set-Cookie" and "Max-Age=604800" in value)
+    assert cookie.startswith(f"{name}=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert ("Secure" in cookie) == (scheme == "https")
+
+
+@on_sqlite
+async def test_a_wrong_method_is_told_which_are_right(site: Site) -> None:
+    """Logging out by a link is impossible."""
+    answer = await site.visitor().get("/log-out")
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
