@@ -2,19 +2,22 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
-from sqlalchemy import func, select
+import pytest
+from sqlalchemy import Engine, event, func, select
 
 from booking.tables import bookings, seats
 from tests.booking.bench import HOLD_S, HOUR_S, NOW_S, Visitor, add_flight, departure, rows
 from tests.booking.conftest import Site
+from tests.booking.mariadb import PrivateMariaDB
 
 BUYERS = 100
 
 
 async def test_one_seat_is_held_by_one_of_a_hundred_buyers(site: Site, flight_id: int) -> None:
     """All ask at the same moment; one holds, 99 are told clearly, and the database agrees."""
-    buyers = [await site.visitor().sign_up(f"Buyer {number}") for number in range(BUYERS)]
+    buyers = await asyncio.gather(*(site.visitor().sign_up(f"Buyer {number}") for number in range(BUYERS)))
 
     answers = await asyncio.gather(*(buyer.hold(flight_id, "7C") for buyer in buyers))
 
@@ -23,6 +26,30 @@ async def test_one_seat_is_held_by_one_of_a_hundred_buyers(site: Site, flight_id
     [booking] = await rows(site.db, select(bookings))
     [seat] = await rows(site.db, select(seats).where(seats.c.state != "free"))
     assert (seat.label, seat.state, seat.version, seat.booking_id) == ("7C", "held", 1, booking.id)
+
+
+@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+async def test_a_rival_between_looking_and_taking_wins(
+    site: Site, ada: Visitor, flight_id: int, mariadb: PrivateMariaDB
+) -> None:
+    """The seat was free when it was looked at, and is not when it is taken: everything is undone."""
+    is_rival_there = True
+
+    def rival(*details: Any) -> None:
+        nonlocal is_rival_there
+        if is_rival_there and details[2].startswith("UPDATE seats"):
+            is_rival_there = False
+            mariadb.execute("UPDATE booking.seats SET state = 'sold', version = version + 1 WHERE label = '7C'")
+
+    event.listen(Engine, "before_cursor_execute", rival)
+    answer = await ada.hold(flight_id, "7C")
+    event.remove(Engine, "before_cursor_execute", rival)
+
+    assert not is_rival_there
+    assert (answer.status, answer.code) == (409, "seat_taken")
+    assert await rows(site.db, select(bookings)) == []
+    [seat] = await rows(site.db, select(seats).where(seats.c.label == "7C"))
+    assert (seat.state, seat.booking_id) == ("sold", None)
 
 
 async def test_one_account_holds_one_seat_however_fast_it_asks(site: Site, ada: Visitor, flight_id: int) -> None:
