@@ -10,9 +10,9 @@ from aiohttp import ClientSession, web
 from booking import answers, api, guards, pages, schema, sweeper
 from booking.admission import Judge, Remembered
 from booking.db import Database
-from booking.gateway import SandboxGateway
 from booking.key_set import KeySet
 from booking.passwords import Passwords
+from booking.sandbox import SandboxGateway
 from booking.settings import Settings
 from booking.site import SITE, Site
 from booking.templates import STATIC, environment

@@ -18,7 +18,7 @@ from booking import schema, sweeper
 from booking.app import build
 from booking.db import Database
 from booking.errors import DatabaseUnavailable
-from booking.gateway import SandboxGateway
+from booking.sandbox import SandboxGateway
 from booking.schema import SchemaBehindError
 from booking.seed import seed as add_flights
 from booking.settings import Settings, SettingsError, read
@@ -29,6 +29,8 @@ GRACE_S = 20.0
 WRONG_SETTINGS = 2
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 @click.group()
@@ -50,8 +52,6 @@ def main(context: click.Context) -> None:
 @click.pass_obj
 def serve(settings: Settings) -> None:
     """Serve the site until SIGTERM or SIGINT."""
-    loop = uvloop.new_event_loop()
-    logging.getLogger(__name__).info("Serving on http://%s", settings.listen)
     try:
         web.run_app(
             build(settings),
@@ -59,8 +59,8 @@ def serve(settings: Settings) -> None:
             port=settings.port,
             shutdown_timeout=GRACE_S,
             access_log=None,
-            print=None,
-            loop=loop,
+            print=lambda _banner: log.info("Serving on http://%s", settings.listen),
+            loop=uvloop.new_event_loop(),
         )
     except OSError as exc:
         _fail(f"cannot listen on {settings.listen}: {exc.strerror}. Choose another BOOKING_LISTEN.")

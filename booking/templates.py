@@ -8,8 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from booking.airports import AIRPORTS
-from booking.gateway import TEST_CARDS
 from booking.money import spelled
+from booking.sandbox import TEST_CARDS
 from booking.search import SIZES, SORTS
 
 FOLDER = Path(__file__).with_name("templates")

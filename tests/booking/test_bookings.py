@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking import bookings, payments
 from booking.errors import FlightDeparted
-from booking.gateway import SandboxGateway
+from booking.sandbox import SandboxGateway
 from booking.sweeper import sweep
 from booking.tables import accounts, flights, sandbox_charges
 from booking.tables import bookings as booking_table

@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from booking import accounts, bookings, holds, payments
 from booking.db import Database
 from booking.errors import GatewayUnavailable, HoldExpired, PaymentDeclined, PaymentReturned, PaymentRunning
-from booking.gateway import Card, Charge, Outcome, SandboxGateway
+from booking.gateway import Card, Charge, Outcome
 from booking.passwords import Passwords
+from booking.sandbox import SandboxGateway
 from booking.sweeper import sweep
 from booking.tables import PaymentState, sandbox_charges, seats
 from booking.tables import payments as payment_table

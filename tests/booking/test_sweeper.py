@@ -8,8 +8,9 @@ from sqlalchemy import select
 from booking import sweeper
 from booking.db import Database
 from booking.errors import GatewayUnavailable
-from booking.gateway import Charge, SandboxGateway
+from booking.gateway import Charge
 from booking.payments import GIVEN_UP_AFTER_S, begin
+from booking.sandbox import SandboxGateway
 from booking.tables import accounts
 from tests.booking.bench import HOLD_S, NOW_S, Visitor, rows
 from tests.booking.conftest import Site

@@ -14,6 +14,21 @@ MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "
 
 
 def upgrade() -> None:
+    _create_accounts()
+    _create_flights()
+    _create_sandbox_charges()
+    _create_bookings()
+    _create_sessions()
+    _create_payments()
+    _create_seats()
+
+
+def downgrade() -> None:
+    for table in ("seats", "payments", "sessions", "bookings", "sandbox_charges", "flights", "accounts"):
+        op.drop_table(table)
+
+
+def _create_accounts() -> None:
     op.create_table(
         "accounts",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -26,6 +41,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("email", name="uq_accounts_email"),
         **MYSQL,
     )
+
+
+def _create_flights() -> None:
     op.create_table(
         "flights",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -47,6 +65,8 @@ def upgrade() -> None:
     op.create_index("ix_flights_departs_on", "flights", ["departs_on"])
     op.create_index("ix_flights_origin_destination_departs_on", "flights", ["origin", "destination", "departs_on"])
 
+
+def _create_sandbox_charges() -> None:
     op.create_table(
         "sandbox_charges",
         sa.Column("key", sa.String(length=32), nullable=False),
@@ -59,6 +79,9 @@ def upgrade() -> None:
         comment="the ledger of the sandbox gateway, which plays the bank: nothing else reads or writes it",
         **MYSQL,
     )
+
+
+def _create_bookings() -> None:
     op.create_table(
         "bookings",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -92,6 +115,8 @@ def upgrade() -> None:
     op.create_index("ix_bookings_flight_id_unpaid", "bookings", ["flight_id", "unpaid"])
     op.create_index("ix_bookings_unpaid_held_until_s", "bookings", ["unpaid", "held_until_s"])
 
+
+def _create_sessions() -> None:
     op.create_table(
         "sessions",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
@@ -103,6 +128,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_sessions_expires_s", "sessions", ["expires_s"])
 
+
+def _create_payments() -> None:
     op.create_table(
         "payments",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -121,6 +148,8 @@ def upgrade() -> None:
     op.create_index("ix_payments_booking_id", "payments", ["booking_id"])
     op.create_index("ix_payments_state_created_s", "payments", ["state", "created_s"])
 
+
+def _create_seats() -> None:
     op.create_table(
         "seats",
         sa.Column("flight_id", sa.Integer(), nullable=False),
@@ -138,8 +167,3 @@ def upgrade() -> None:
         **MYSQL,
     )
     op.create_index("ix_seats_booking_id", "seats", ["booking_id"])
-
-
-def downgrade() -> None:
-    for table in ("seats", "payments", "sessions", "bookings", "sandbox_charges", "flights", "accounts"):
-        op.drop_table(table)
