@@ -5,7 +5,7 @@ const MOST_OFTEN_MS = 1_000;
 const ANSWER_MS = 10_000;
 const LONGEST_RETRY_MS = 30_000;
 const LOOP_MS = 120_000;
-const WITHOUT_MEMORY_MS = 5_000;
+const WITHOUT_MEMORY_MS = 3_000;
 
 const page = document.querySelector("main");
 const { placeUrl, titleWaiting, titleCalled } = page.dataset;
@@ -131,7 +131,7 @@ function showPlace(place) {
   reveal("updated-part", true);
   const first = showProgress(place.position);
   document.title = place.position === null ? titleWaiting : `#${number.format(place.position)} · ${titleWaiting}`;
-  say([part("wait").textContent, place.paused, place.message, Math.floor((10 * place.position) / first)]);
+  say([part("wait").textContent, place.paused, place.message, Math.ceil((10 * place.position) / first)]);
 }
 
 // How far one has come since one's arrival, which this tab remembers.

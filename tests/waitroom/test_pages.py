@@ -1,0 +1,321 @@
+"""The pages say what is true, let nothing of what they are given become markup, and fit into the first round trips."""
+
+import gzip
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import waitroom
+from waitroom import words
+from waitroom.pages import Pages, content_security_policy, local
+from waitroom.place import Place
+
+NONCE = "x7Qm2Lr9bT4kVw1pZs8e"
+LARGEST_BYTES = 14 * 1024
+PAGES = Pages()
+PLACE = Place("waiting", poll_after_ms=5000, position=1204, waiting=5310, wait_s=(130, 230))
+HOSTILE = """</title></script><script>alert("1")</script><b onload='x'>&amp;{{ 7 * 7 }}"""
+
+
+class Document(HTMLParser):
+    """What a browser makes of a page: its elements, and the text that is neither style, script nor hidden."""
+
+    VOID = frozenset({"meta", "link"})
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.shown: list[str] = []
+        self._open: list[bool] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self._open.append(tag in ("style", "script") or "hidden" in dict(attrs))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not any(self._open):
+            self.shown.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.shown).split())
+
+    def attributes(self, name: str, tag: str | None = None) -> list[str | None]:
+        return [attrs[name] for at, attrs in self.elements if name in attrs and tag in (None, at)]
+
+
+def waiting(place: Place = PLACE, *, room_title: str = "Summer sale", here: str = "/flights?day=1") -> str:
+    return PAGES.waiting(
+        place,
+        room_title=room_title,
+        place_url="/.waitroom/rooms/site/place?key=a&b",
+        leave_url="/.waitroom/rooms/site/leave",
+        here=here,
+        refresh_s=20,
+        nonce=NONCE,
+    )
+
+
+def closed(*, room_title: str = "Summer sale", message: str = "") -> str:
+    return PAGES.closed(room_title=room_title, message=message, nonce=NONCE)
+
+
+def refused(*, room_title: str = "Summer sale", here: str = "/flights") -> str:
+    return PAGES.refused(room_title=room_title, retry_after_s=7, here=here, nonce=NONCE)
+
+
+def failure(status: int = 502, *, room_title: str = "Summer sale", here: str = "/flights") -> str:
+    return PAGES.failure(status, room_title=room_title, request_id="7f3a-91c2", here=here, nonce=NONCE)
+
+
+def left(*, room_title: str = "Summer sale") -> str:
+    return PAGES.left(room_title=room_title, nonce=NONCE)
+
+
+EVERY_PAGE = pytest.mark.parametrize("page", [waiting, closed, refused, failure, left])
+PAGES_WITH_A_WAY_BACK = pytest.mark.parametrize("page", [waiting, refused, failure])
+
+
+# What they say
+
+
+def test_waiting_page_tells_position_people_and_time() -> None:
+    document = Document(waiting())
+    assert document.text.startswith("#1,204 · Waiting · Summer sale")
+    assert "Your position 1,204" in document.text
+    assert "People waiting 5,310" in document.text
+    assert "Estimated wait between 2 and 4 minutes" in document.text
+    assert "You may close this page: your place is kept." in document.text
+    assert "paused" not in document.text
+    assert "We are taking you in" not in document.text
+
+
+def test_waiting_page_without_javascript_is_complete_and_refreshes_itself() -> None:
+    document = Document(waiting())
+    tags = [tag for tag, _ in document.elements]
+    assert tags[tags.index("noscript") + 1] == "meta"
+    assert ("meta", {"http-equiv": "refresh", "content": "20"}) in document.elements
+    assert "This page refreshes by itself. Refresh now" in document.text
+    assert "Last updated" not in document.text
+
+
+def test_waiting_page_tells_no_time_until_it_is_known() -> None:
+    page = waiting(Place("waiting", 5000, position=3, waiting=9))
+    assert "Estimated wait We will tell you the time as soon as people are being let in" in Document(page).text
+
+
+@pytest.mark.parametrize(
+    ("place", "note"),
+    [
+        (
+            Place("waiting", 5000, position=12, waiting=40, wait_s=(60, 90), paused="hold"),
+            "The organiser has paused the line. Your place is kept.",
+        ),
+        (Place("waiting", 5000, paused="store_lost"), "We are reconnecting to the line. Your place is kept"),
+    ],
+)
+def test_paused_line_says_why_and_promises_no_time(place: Place, note: str) -> None:
+    text = Document(waiting(place)).text
+    assert note in text
+    assert "Estimated wait" not in text
+
+
+def test_unknown_position_is_not_shown_as_a_number() -> None:
+    text = Document(waiting(Place("waiting", 5000, paused="store_lost"))).text
+    assert text.startswith("Waiting · Summer sale")
+    assert "Your position" not in text
+    assert "People waiting" not in text
+
+
+def test_message_of_the_operator_is_shown_where_there_is_one() -> None:
+    with_message = Place("waiting", 5000, position=1, waiting=1, message="Doors open at ten")
+    assert "From the organiser Doors open at ten" in Document(waiting(with_message)).text
+    assert "From the organiser" not in Document(waiting()).text
+
+
+def test_leaving_is_a_question_and_a_form() -> None:
+    document = Document(waiting())
+    assert "Leave the line Do you want to leave?" in document.text
+    assert ("form", {"id": "leave", "method": "post", "action": "/.waitroom/rooms/site/leave"}) in document.elements
+
+
+def test_closed_page_says_so_and_what_the_operator_says() -> None:
+    assert "Closed for now" in Document(closed()).text
+    assert "Please come back later." in Document(closed()).text
+    assert "From the organiser Back at nine" in Document(closed(message="Back at nine")).text
+
+
+def test_refused_visitor_is_told_that_the_page_tries_again() -> None:
+    document = Document(refused())
+    assert "give you a place in line just now" in document.text
+    assert ("meta", {"http-equiv": "refresh", "content": "7"}) in document.elements
+    assert "/flights" in document.attributes("href", "a")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(502, "answering"), (503, "take your request just now"), (504, "took too long to answer")],
+)
+def test_failure_names_the_reason_the_reference_and_a_way_back(status: int, reason: str) -> None:
+    document = Document(failure(status))
+    assert f"{reason}. Your place inside is kept." in document.text
+    assert f"7f3a-91c2 · {status}" in document.text
+    assert document.attributes("href", "a") == ["/flights"]
+
+
+def test_visitor_who_left_is_told_so() -> None:
+    assert "You have left the line" in Document(left()).text
+
+
+# What they let through
+
+
+@EVERY_PAGE
+def test_title_of_the_room_is_text_whatever_it_holds(page: Callable[..., str]) -> None:
+    document = Document(page(room_title=HOSTILE))
+    assert [tag for tag, _ in document.elements] == [tag for tag, _ in Document(page()).elements]
+    assert HOSTILE in document.text
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1))
+def test_message_is_text_whatever_it_holds(message: str) -> None:
+    place = Place("waiting", 5000, position=1, waiting=1, message=message)
+    assert f"From the organiser {message} You may" in Document(waiting(place)).text
+    assert f"From the organiser {message}" in Document(closed(message=message)).text
+
+
+@PAGES_WITH_A_WAY_BACK
+def test_address_asked_for_stays_inside_its_link(page: Callable[..., str]) -> None:
+    assert "/" + HOSTILE in Document(page(here="/" + HOSTILE)).attributes("href", "a")
+
+
+@pytest.mark.parametrize(
+    ("here", "link"),
+    [
+        ("/", "/"),
+        ("/flights?day=1", "/flights?day=1"),
+        ("/?next=//other.example", "/?next=//other.example"),
+        ("//other.example/a", "/.//other.example/a"),
+        ("/\\other.example", "/./\\other.example"),
+        ("/\t/other.example", "/./\t/other.example"),
+        ("https://other.example", "/.https://other.example"),
+        ("javascript:alert(1)", "/.javascript:alert(1)"),
+    ],
+)
+def test_link_back_never_leads_to_another_site(here: str, link: str) -> None:
+    assert local(here) == link
+
+
+@EVERY_PAGE
+def test_page_is_one_answer_that_its_policy_allows(page: Callable[..., str]) -> None:
+    """Every style and script carries the nonce; nothing is fetched; nothing is styled or handled inline."""
+    document = Document(page())
+    inlined = [attrs for tag, attrs in document.elements if tag in ("style", "script")]
+    assert inlined
+    assert all(attrs["nonce"] == NONCE and "src" not in attrs for attrs in inlined)
+    assert all(link is not None and link.startswith("data:") for link in document.attributes("href", "link"))
+    assert not [name for _, attrs in document.elements for name in attrs if name.startswith("on") or name == "style"]
+    assert not re.search(r"url\(|@import|\bimport\b|https?://(?!www\.w3\.org/2000/svg)", page())
+
+
+def test_policy_allows_only_what_carries_the_nonce() -> None:
+    policy = dict(part.split(" ", 1) for part in content_security_policy(NONCE).split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "style-src": f"'nonce-{NONCE}'",
+        "script-src": f"'nonce-{NONCE}'",
+        "img-src": "data:",
+        "connect-src": "'self'",
+        "form-action": "'self'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+    }
+
+
+@EVERY_PAGE
+def test_page_is_in_a_language_and_kept_out_of_search_engines(page: Callable[..., str]) -> None:
+    document = Document(page())
+    assert document.elements[0] == ("html", {"lang": "en"})
+    assert ("meta", {"name": "robots", "content": "noindex"}) in document.elements
+
+
+@EVERY_PAGE
+def test_page_fits_into_the_first_round_trips(page: Callable[..., str]) -> None:
+    assert len(gzip.compress(page().encode())) <= LARGEST_BYTES
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    ("ink", "ground"),
+    [
+        ("ink", "ground"),
+        ("ink", "card"),
+        ("quiet", "card"),
+        ("accent", "card"),
+        ("on-accent", "accent"),
+        ("note-ink", "note"),
+    ],
+)
+def test_text_stands_out_from_its_ground(ink: str, ground: str, scheme: int) -> None:
+    """At least 4.5 to 1 (WCAG 2.2, 1.4.3, level AA)."""
+    css = (Path(waitroom.__file__).parent / "templates" / "page.css").read_text()
+    colours = dict(re.findall(r"--([\w-]+): #(\w+);", css.split(":root {")[1 + scheme]))
+    light, dark = sorted((luminance(colours[ink]), luminance(colours[ground])), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it."""
+    digits = colour if len(colour) == 6 else "".join(digit * 2 for digit in colour)
+    channels = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    linear = [channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4 for channel in channels]
+    return sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+# How times read
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "text"),
+    [
+        ((0, 0), "less than a minute"),
+        ((10, 60), "less than a minute"),
+        ((40, 75), "less than 2 minutes"),
+        ((60, 61), "between 1 and 2 minutes"),
+        ((120, 120), "about 2 minutes"),
+        ((130, 230), "between 2 and 4 minutes"),
+        ((3600, 7200), "between 60 and 120 minutes"),
+        ((1700, 7201), "less than 2½ hours"),
+        ((3000, 7201), "between ½ and 2½ hours"),
+        ((9000, 9000), "about 2½ hours"),
+        ((13_000, 23_000), "between 3½ and 6½ hours"),
+    ],
+)
+def test_time_reads_as_a_range(wait_s: tuple[int, int], text: str) -> None:
+    assert words.wait(wait_s) == text
+
+
+@given(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)).map(sorted))
+def test_words_never_promise_more_than_was_measured(wait_s: list[int]) -> None:
+    """The range in words contains the range in seconds."""
+    shortest_s, longest_s = wait_s
+    text = words.wait((shortest_s, longest_s))
+    if text == "less than a minute":
+        assert longest_s <= 60
+        return
+    unit_s = 60 if text.endswith("minutes") else 3600
+    said_s = [
+        unit_s * (float(whole or 0) + (half == "½") / 2) for whole, half in re.findall(r"(?=[\d½])(\d*)(½?)", text)
+    ]
+    assert said_s[-1] >= longest_s
+    assert (0 if text.startswith("less") else said_s[0]) <= shortest_s
