@@ -37,6 +37,7 @@ TITLE = "Summer sale"
 PAGES = Pages()
 PLACE = Place("waiting", poll_after_ms=50, position=1204, waiting=5310, wait_s=(130, 230))
 SOON_S = 8
+LEAVING_S = 0.3  # time for a page that still asks to learn that it has no place, and to join again
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="no chromium on PATH"),
@@ -90,6 +91,8 @@ class Site:
 
     async def _leave(self, _request: web.Request) -> web.Response:
         self.leaves += 1
+        self.place = Place("none", poll_after_ms=50)
+        await asyncio.sleep(LEAVING_S)
         return answer(PAGES.left(room_title=TITLE, nonce=NONCE))
 
 
