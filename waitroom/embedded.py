@@ -109,10 +109,14 @@ class EmbeddedRedis:
             "appendonly": "yes",
             "save": "",
             "maxmemory-policy": "noeviction",
-            "logfile": "redis.log",
+            "pidfile": "redis.pid",
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-        self._process = await asyncio.create_subprocess_exec(server, *arguments, start_new_session=True)
+        with (self._folder / "redis.log").open("ab") as log_file:
+            self._process = await asyncio.create_subprocess_exec(
+                server, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=log_file, stderr=log_file,
+                start_new_session=True,
+            )  # fmt: skip
         await self._until_it_answers(self._process)
         log.info("embedded Redis is up", extra={"pid": self._process.pid, "folder": str(self._folder)})
 

@@ -45,7 +45,9 @@ class Lines:
 
     async def run(self) -> None:
         """Ticks until cancelled. A lost store is looked for at each tick."""
-        while True:
+        task = asyncio.current_task()
+        # Asked for by name, since redis-py swallows a cancellation that meets it while it connects.
+        while task and not task.cancelling():
             started = time.monotonic()
             was_lost = self._store.lost
             try:

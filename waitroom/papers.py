@@ -1,6 +1,5 @@
 """What a visitor carries: signs tickets and admissions, and writes the cookies that hold them."""
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,8 +57,3 @@ class Papers:
         """The Set-Cookie fields that take both from the visitor."""
         names = (ticket_cookie(room.name, secure=secure), admission_cookie(room.name, secure=secure))
         return [set_cookie(name, "", 0, secure=secure) for name in names]
-
-
-def new_visitor() -> str:
-    """An id for a visitor: random, and telling nothing."""
-    return secrets.token_urlsafe(12)

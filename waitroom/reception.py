@@ -9,11 +9,10 @@ from waitroom.errors import AdmissionError, StoreLostError, TicketError
 from waitroom.gate import Admit, Ask, Facts, Forward, Settled, decide
 from waitroom.line import Line
 from waitroom.lines import Lines
-from waitroom.papers import new_visitor
 from waitroom.place import Outlook, Place
 from waitroom.rooms import Room
 from waitroom.standing import Called, Spent, Standing, Unreachable, Waiting
-from waitroom.ticket import Ticket, TicketSigner
+from waitroom.ticket import Ticket, TicketSigner, new_visitor
 
 # Admissions remembered; beyond that, the ended ones are dropped.
 MOST_KNOWN = 100_000

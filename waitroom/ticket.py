@@ -9,6 +9,7 @@ that stands before it. A list of secrets: the first signs, all verify.
 import base64
 import hashlib
 import hmac
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,11 +32,16 @@ class Ticket:
     visitor: str
 
 
+def new_visitor() -> str:
+    """An id for a visitor: random, and telling nothing."""
+    return secrets.token_urlsafe(12)
+
+
 class TicketSigner:
     """Signs and reads tickets."""
 
-    def __init__(self, secrets: Sequence[bytes]) -> None:
-        self._keys = [hmac.digest(secret, SALT, hashlib.sha256) for secret in secrets]
+    def __init__(self, ticket_secrets: Sequence[bytes]) -> None:
+        self._keys = [hmac.digest(secret, SALT, hashlib.sha256) for secret in ticket_secrets]
 
     def sign(self, ticket: Ticket) -> str:
         """Gives the ticket as it stands in the cookie."""

@@ -1,12 +1,14 @@
 """Fixtures of the waiting room's tests: a private Redis, and a line whose clock the test holds."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.servers import PrivateRedis
 from tests.waitroom.line_bench import LineBench
+from tests.waitroom.running import Origin, Waitroom
+from tests.waitroom.running import origin as an_origin
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +28,7 @@ def redis(shared_redis: PrivateRedis) -> PrivateRedis:
 
 
 @pytest.fixture
-def own_redis(tmp_path: Any) -> Iterator[PrivateRedis]:
+def own_redis(tmp_path: Path) -> Iterator[PrivateRedis]:
     """A Redis that the test may kill."""
     redis = PrivateRedis(tmp_path)
     redis.start()
@@ -38,3 +40,18 @@ def own_redis(tmp_path: Any) -> Iterator[PrivateRedis]:
 @pytest.fixture
 def line(redis: PrivateRedis) -> LineBench:
     return LineBench(redis)
+
+
+@pytest.fixture
+async def origin() -> AsyncIterator[Origin]:
+    async with an_origin() as told:
+        yield told
+
+
+@pytest.fixture
+async def waitroom(tmp_path: Path, redis: PrivateRedis, origin: Origin) -> AsyncIterator[Waitroom]:
+    """A waitroom with room for two."""
+    waitroom = Waitroom(tmp_path, redis.url, origin.port)
+    waitroom.set(cap=2)
+    async with waitroom.serving():
+        yield waitroom

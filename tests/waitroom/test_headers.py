@@ -80,9 +80,7 @@ def test_a_cookie_is_found_among_others() -> None:
             id="from the right, the first that is not trusted",
         ),
         pytest.param("10.0.0.1", {"X-Forwarded-For": "<script>"}, ("10.0.0.1", "http", "shop"), id="only addresses"),
-        pytest.param(
-            "10.0.0.1", {"X-Forwarded-Proto": "gopher"}, ("10.0.0.1", "http", "shop"), id="only known"
-        ),
+        pytest.param("10.0.0.1", {"X-Forwarded-Proto": "gopher"}, ("10.0.0.1", "http", "shop"), id="only known"),
     ],
 )
 def test_who_asks(peer: str, fields: dict[str, str], expected: tuple[str, str, str]) -> None:

@@ -1,0 +1,112 @@
+"""Redis is killed under a running waitroom: the admitted go on, those who wait are told, every place is kept."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.servers import PrivateRedis, eventually
+from tests.waitroom.running import PAGE, Origin, Waitroom, number_of, visitor
+
+WAITING = 6
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(20):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+async def waitroom(tmp_path: Path, own_redis: PrivateRedis, origin: Origin) -> AsyncIterator[Waitroom]:
+    waitroom = Waitroom(tmp_path, own_redis.url, origin.port)
+    waitroom.set(cap=2)
+    async with waitroom.serving():
+        yield waitroom
+
+
+@pytest.fixture
+async def visitors(waitroom: Waitroom, stack: AsyncExitStack) -> list[aiohttp.ClientSession]:
+    """Two inside, and six who wait."""
+    sessions = [await stack.enter_async_context(visitor()) for _ in range(2 + WAITING)]
+    for session in sessions:
+        async with session.get(waitroom.url, headers=PAGE):
+            pass
+        await place(session, waitroom)
+    for session in sessions[:2]:
+        async with session.get(waitroom.url, headers=PAGE):
+            pass  # the first return: now they hold the lease of a session
+    return sessions
+
+
+async def place(session: aiohttp.ClientSession, waitroom: Waitroom) -> dict[str, Any]:
+    async with session.get(waitroom.place_url) as response:
+        told: dict[str, Any] = await response.json()
+        return told
+
+
+async def store_lost(waitroom: Waitroom) -> bool:
+    return bool((await waitroom.status())["store_lost"])
+
+
+async def test_the_admitted_go_on_and_the_page_says_what_is(
+    waitroom: Waitroom, own_redis: PrivateRedis, visitors: list[aiohttp.ClientSession]
+) -> None:
+    own_redis.kill()
+    await until(lambda: store_lost(waitroom))
+    async with visitors[0].get(f"{waitroom.url}/still", headers=PAGE) as response:
+        assert (await response.json())["path"] == "/still"
+    async with visitors[2].get(waitroom.url, headers=PAGE) as response:
+        assert "We are reconnecting to the line. Your place is kept" in await response.text()
+    assert (await place(visitors[2], waitroom))["paused"] == "store_lost"
+    async with visitor() as newcomer, newcomer.get(waitroom.url, headers=PAGE) as response:
+        assert response.status == 503
+        assert not list(newcomer.cookie_jar)
+
+
+@pytest.mark.parametrize("loss", ["killed, empty on return", "frozen, all kept"])
+async def test_every_visitor_has_the_same_number_and_turn_afterwards(
+    waitroom: Waitroom, own_redis: PrivateRedis, visitors: list[aiohttp.ClientSession], loss: str
+) -> None:
+    """I1, I3, I4: whether Redis lost everything or only time."""
+    numbers = [number_of(session) for session in visitors]
+    own_redis.kill() if loss.startswith("killed") else own_redis.freeze()
+    await until(lambda: store_lost(waitroom))
+    own_redis.start() if loss.startswith("killed") else own_redis.thaw()
+
+    async def settled() -> bool:
+        told = [await place(session, waitroom) for session in visitors[2:]]
+        return [one["position"] for one in told] == list(range(1, WAITING + 1)) and not told[0]["paused"]
+
+    await until(settled)
+    assert [number_of(session) for session in visitors] == numbers
+    await eventually(lambda: own_redis.client.zrange("wr:{site}:inside", 0, -1) == [b"1", b"2"])
+    async with visitor() as newcomer, newcomer.get(waitroom.url, headers=PAGE):
+        assert number_of(newcomer) > max(numbers)
+
+
+async def test_the_line_goes_on_in_order_after_redis_was_emptied(
+    waitroom: Waitroom, own_redis: PrivateRedis, visitors: list[aiohttp.ClientSession]
+) -> None:
+    """I1 and I3: a place that falls free goes to the first who waits, and only after the leases are back."""
+    own_redis.client.flushall()
+    await eventually(lambda: own_redis.client.zrange("wr:{site}:inside", 0, -1) == [b"1", b"2"])
+    async with visitors[0].post(f"{waitroom.url}/.waitroom/rooms/site/leave"):
+        pass
+
+    async def first_is_called() -> bool:
+        return (await place(visitors[2], waitroom))["state"] == "called"
+
+    await until(first_is_called)
+    assert own_redis.client.zrange("wr:{site}:inside", 0, -1) == [b"3", b"2"]
+    assert (await place(visitors[3], waitroom))["position"] == 1
