@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -58,7 +59,9 @@ class Demo:
         self.config.write_text(text)
 
     def environment(self) -> dict[str, str]:
+        commands = Path(sys.executable).parent
         return os.environ | {
+            "PATH": f"{commands}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "BOOKING_LISTEN": self.booking,
             "BOOKING_DATABASE_URL": f"sqlite+aiosqlite:///{self.folder / 'booking.db'}",
             "BOOKING_ADMISSION_KEYS": f"http://{self.public}/.waitroom/jwks.json",

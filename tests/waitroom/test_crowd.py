@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import jwt
 
@@ -33,7 +34,7 @@ async def watch(redis: PrivateRedis, most: list[int], called: list[int]) -> None
     """Notes how many were inside at most, and the order in which numbers came in."""
     known: set[int] = set()
     while True:
-        members = sorted(int(member) for member in await asyncio.to_thread(redis.client.zrange, INSIDE, 0, -1))
+        members = sorted(map(int, cast("list[bytes]", await asyncio.to_thread(redis.client.zrange, INSIDE, 0, -1))))
         most.append(len(members))
         called += [number for number in members if number not in known]
         known.update(members)

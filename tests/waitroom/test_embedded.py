@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 
 from tests.servers import eventually
 from waitroom import embedded
@@ -38,7 +39,7 @@ async def test_it_is_started_again_when_it_dies(tmp_path: Path) -> None:
         def another() -> bool:
             try:
                 return bool(redis.info("server")["process_id"] != first)
-            except (OSError, embedded.RedisError):
+            except (OSError, RedisError):
                 return False
 
         await eventually(another)

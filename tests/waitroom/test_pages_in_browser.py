@@ -2,8 +2,6 @@
 
 import asyncio
 import gzip
-import os
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,23 +13,14 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 import waitroom
+from tests.browser import chromium, needs_chromium
 from waitroom import words
 from waitroom.pages import Pages, content_security_policy
 from waitroom.place import Place
 
-CHROMIUM = shutil.which("chromium")
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 NONCE = "x7Qm2Lr9bT4kVw1pZs8e"
 TITLE = "Summer sale"
 PAGES = Pages()
@@ -40,7 +29,7 @@ SOON_S = 8
 LEAVING_S = 0.3  # time for a page that still asks to learn that it has no place, and to join again
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="no chromium on PATH"),
+    needs_chromium,
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
@@ -106,11 +95,8 @@ def answer(page: str) -> web.Response:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    assert CHROMIUM, "CI needs chromium on PATH"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 class Visit:

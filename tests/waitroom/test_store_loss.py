@@ -86,7 +86,8 @@ async def test_every_visitor_has_the_same_number_and_turn_afterwards(
 
     async def settled() -> bool:
         told = [await place(session, waitroom) for session in visitors[2:]]
-        return [one["position"] for one in told] == list(range(1, WAITING + 1)) and not told[0]["paused"]
+        in_order: bool = [one["position"] for one in told] == list(range(1, WAITING + 1))
+        return in_order and not any(one["paused"] for one in told)
 
     await until(settled)
     assert [number_of(session) for session in visitors] == numbers
