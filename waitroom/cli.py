@@ -13,7 +13,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from waitroom import __version__, explain, keys, settings
+from waitroom import explain, keys, settings
 from waitroom.app import serve as serve_until_stopped
 from waitroom.config_file import ConfigFile
 from waitroom.errors import WaitroomError
@@ -34,7 +34,7 @@ class Failure(click.ClickException):
 
 
 @click.group()
-@click.version_option(__version__, package_name="waitroom")
+@click.version_option(package_name="waitroom")
 def main() -> None:
     """A fair, fast waiting room in front of any site."""
 

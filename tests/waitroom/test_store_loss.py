@@ -106,7 +106,7 @@ async def test_the_line_goes_on_in_order_after_redis_was_emptied(
         pass
 
     async def first_is_called() -> bool:
-        return (await place(visitors[2], waitroom))["state"] == "called"
+        return bool((await place(visitors[2], waitroom))["state"] == "called")
 
     await until(first_is_called)
     assert own_redis.client.zrange("wr:{site}:inside", 0, -1) == [b"3", b"2"]
