@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -69,12 +70,15 @@ async def wait_for_the_turn(page: Page, config: Path) -> None:
 async def choose_a_seat(page: Page) -> str:
     await page.get_by_label("From", exact=True).select_option(value="JFK")
     await page.get_by_label("To", exact=True).select_option(value="LHR")
+    later = datetime.now(UTC).date() + timedelta(days=2)  # today's flights may have left, wherever today is
+    await page.get_by_label("Last day").fill(later.isoformat())
     await page.locator("#find").click()
     await page.get_by_role("link", name=re.compile("Choose a seat on flight")).last.click()
     seat = page.locator("input[name=seat]:enabled").first
     label = await seat.get_attribute("value")
     assert label
-    await seat.check(force=True)
+    await seat.focus()
+    await page.keyboard.press("Space")
     await page.locator("#hold").click()
     return label
 
