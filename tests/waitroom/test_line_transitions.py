@@ -110,29 +110,59 @@ def test_the_lowest_present_numbers_are_called_first(line: LineBench) -> None:
     assert line.inside() == list(range(11, 21))
 
 
-def test_an_absent_visitor_does_not_block_the_line(line: LineBench) -> None:
-    """I5: 11 to 15 left; once their presence has run out, 16 is next."""
+def leave(line: LineBench, gone: int) -> None:
+    """Ten are inside for long and twenty wait; the first `gone` of these close their tabs, and are absent by now."""
+    line.set(presence_ms=10_000)
     line.waiting(30)
-    for _ in range(2):
-        line.pass_ms(60_000)
-        line.poll(*range(16, 31))
+    line.claim(*range(1, 11))
+    for _ in range(3):
+        line.pass_ms(10_000)
         line.advance()
-    assert line.inside() == list(range(16, 26))
+        line.poll(*range(11 + gone, 31))
+    assert line.advance().waiting == 20 - gone
+
+
+def test_an_absent_visitor_does_not_block_the_line(line: LineBench) -> None:
+    """I5: 11 to 15 left, and are passed over: 16 is next."""
+    leave(line, 5)
+    line.release(1, 2)
+    line.advance()
+    assert line.inside() == [*range(3, 11), 16, 17]
 
 
 def test_who_returns_after_the_turn_is_late_and_served_first(line: LineBench) -> None:
-    line.set(session_ms=60_000)
-    line.waiting(30)
-    for _ in range(2):
-        line.pass_ms(60_000)
-        line.poll(*range(16, 31))
-        line.advance()
+    leave(line, 5)
+    line.release(1)
+    line.advance()
     assert line.poll(12, 11) == [Late(0), Late(0)]
     assert line.poll(12) == [Late(1)]
     line.release(16)
     line.advance()
     assert 11 in line.inside()
-    assert 26 not in line.inside()
+    assert 17 not in line.inside()
+
+
+def test_who_returns_before_the_turn_stands_where_they_stood(line: LineBench) -> None:
+    """I4: an hour away, and still before those who came later."""
+    leave(line, 5)
+    line.poll(12)
+    line.release(1)
+    line.advance()
+    assert 12 in line.inside()
+    assert 16 not in line.inside()
+
+
+def test_nobody_is_called_twice_when_the_window_turns(line: LineBench) -> None:
+    """A call clears the bit of the window; the bits collected for the next are cleared up to head as it turns."""
+    line.set(presence_ms=10_000, claim_ms=5_000)
+    line.waiting(13)
+    line.release(1, 2)
+    line.advance()
+    assert line.inside() == list(range(3, 13))
+    line.pass_ms(10_000)
+    snapshot = line.advance()
+    assert line.inside() == [13]
+    assert (snapshot.called, snapshot.waiting) == (13, 0)
 
 
 def test_a_call_that_nobody_claims_ends_with_the_claim_window(line: LineBench) -> None:
@@ -176,7 +206,16 @@ def test_who_leaves_the_line_is_passed_over(line: LineBench) -> None:
     assert line.release(11) == 1
     line.release(1)
     line.advance()
-    assert line.inside() == list(range(2, 11)) + [12]
+    assert line.inside() == [*range(2, 11), 12]
+
+
+def test_who_left_the_line_does_not_return_with_the_next_window(line: LineBench) -> None:
+    line.set(presence_ms=10_000)
+    line.waiting(12)
+    line.claim(*range(1, 11))
+    line.release(11)
+    line.pass_ms(10_000)
+    assert line.advance().waiting == 1
 
 
 def test_who_left_can_not_come_back_as_late(line: LineBench) -> None:
@@ -195,7 +234,8 @@ def test_the_newest_version_of_the_limits_is_in_force_whoever_asks(line: LineBen
 
 def test_of_one_version_the_one_edited_later_is_in_force(redis: PrivateRedis) -> None:
     later, earlier = LineBench(redis, edited_ms=2, cap=7), LineBench(redis, edited_ms=1, cap=9)
-    later.advance()
+    assert earlier.advance().limits.cap == 9
+    assert later.advance().limits.cap == 7
     assert earlier.advance().limits.cap == 7
 
 
@@ -219,6 +259,12 @@ def test_a_clock_that_steps_back_stops_nothing_for_long(line: LineBench) -> None
     line.set(cap=1_000, rate_per_minute=60, burst=1)
     line.waiting(100)
     line.pass_ms(-3_600_000)
+    called = line.advance().called
+    line.pass_ms(60_000)
+    line.poll(*range(50, 101))
+    line.advance()
+    line.pass_ms(60_000)
+    assert line.advance().waiting <= 51, "the presence window turns as ever"
     called = line.advance().called
     for _ in range(6):
         line.pass_ms(10_000)
@@ -267,6 +313,38 @@ class TestAfterALoss:
         line.advance()
         assert line.poll(30) == [Waiting()]
         assert line.join() == ([31], [])
+
+    def test_a_lease_that_comes_back_twice_keeps_its_later_end(self, line: LineBench, redis: PrivateRedis) -> None:
+        """Two processes knew it, one from before it was renewed. Who was late meanwhile is not any more."""
+        line.waiting(10)
+        line.known = (1, 10, 10)
+        redis.client.flushall()
+        line.advance()
+        assert line.poll(4) == [Late(0)]
+        line.restore((4, START_MS + 600_000))
+        line.restore((4, START_MS + 60_000))
+        assert line.poll(4) == [Called(START_MS + 600_000)]
+        assert line.advance().late == 0
+
+    def test_a_lease_that_has_ended_does_not_come_back(self, line: LineBench, redis: PrivateRedis) -> None:
+        line.waiting(10)
+        line.known = (1, 10, 10)
+        redis.client.flushall()
+        line.advance()
+        assert line.restore((4, START_MS)) == 0
+
+    def test_those_called_before_a_failover_are_not_called_again(self, line: LineBench) -> None:
+        """I3: the replica still has their bits as waiting; a process knows that head had passed them."""
+        line.set(mode="hold")
+        line.waiting(40)
+        line.known = (1, 40, 19)
+        line.set(mode="queue")
+        line.pass_ms(3_000)
+        line.advance()
+        line.pass_ms(3_000)
+        snapshot = line.advance()
+        assert line.inside() == list(range(20, 30))
+        assert snapshot.waiting == 11
 
     def test_writes_lost_in_a_failover_are_noticed(self, line: LineBench) -> None:
         before = line.advance()

@@ -8,8 +8,8 @@
 --   inside  zset     number by the end of its lease (ms)
 --   spent   bitmap   bit number: its lease was claimed once, so that it can't be late
 --
--- Between transitions this holds: no bit of `here` at or under `head`; head <= tail; base is a multiple of 8 and
--- base <= head + 1; `tail`, `head` and `epoch` never fall.
+-- Between transitions this holds: in the byte of `head + 1`, no bit of `here` at or under `head` is set, and the bytes
+-- before it are never read; head <= tail; base is a multiple of 8 and <= head + 1; `tail`, `head`, `epoch` never fall.
 
 local STATE, HERE, SEEN, LATE, INSIDE, SPENT = unpack(KEYS)
 
@@ -66,12 +66,9 @@ local function byte_of(line, number) return math.floor((number - line.base) / 8)
 -- Moves head up to a number, whatever bits it passes: they were called once, or will be late.
 local function pass(line, number)
   if number <= line.head then return end
-  local first, last = byte_of(line, line.head + 1), byte_of(line, number)
-  local length = redis.call('STRLEN', HERE)
-  local whole = math.min(last, length) - first -- bytes before the one of `number`
-  if whole > 0 then redis.call('SETRANGE', HERE, first, string.rep('\0', whole)) end
-  if last < length then
-    for bit = last * 8, number - line.base do redis.call('SETBIT', HERE, bit, 0) end
+  local byte = byte_of(line, number)
+  if byte < redis.call('STRLEN', HERE) then
+    for bit = byte * 8, number - line.base do redis.call('SETBIT', HERE, bit, 0) end
   end
   line.head = number
 end
