@@ -17,6 +17,7 @@ from waitroom import explain, keys, settings
 from waitroom.app import serve as serve_until_stopped
 from waitroom.config_file import ConfigFile
 from waitroom.errors import WaitroomError
+from waitroom.settings import Settings
 
 config_option = click.option(
     "--config",
@@ -55,10 +56,7 @@ def serve(config: Path) -> None:
 @config_option
 def check(config: Path) -> None:
     """Validate a configuration, and say in words what it means."""
-    try:
-        loaded, _ = settings.load(config)
-    except WaitroomError as exc:
-        raise Failure(str(exc)) from exc
+    loaded = _load(config)
     for line in explain.explain(loaded):
         click.echo(line)
     for warning in explain.warnings(loaded):
@@ -81,16 +79,19 @@ def make_keys(out: Path) -> None:
 @config_option
 def status(config: Path) -> None:
     """Show the rooms of the waitroom that runs with this configuration."""
-    try:
-        loaded, _ = settings.load(config)
-    except WaitroomError as exc:
-        raise Failure(str(exc)) from exc
-    url = f"http://{loaded.admin.listen}/status"
+    url = f"http://{_load(config).admin.listen}/status"
     try:
         with urllib.request.urlopen(url, timeout=5) as response:
             _show(json.load(response))
     except (urllib.error.URLError, OSError, ValueError) as exc:
         raise Failure(f"no waitroom answers at {url}: {exc}") from exc
+
+
+def _load(config: Path) -> Settings:
+    try:
+        return settings.load(config)[0]
+    except WaitroomError as exc:
+        raise Failure(str(exc)) from exc
 
 
 def _show(state: dict[str, Any]) -> None:

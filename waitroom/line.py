@@ -85,9 +85,9 @@ class Line:
 
     async def release(self, number: int) -> None:
         """Gives a visitor's place back."""
+        await self._run("release", [number])
         self._present.discard(number)
         self._leases.pop(number, None)
-        await self._run("release", [number])
 
     async def tick(self) -> None:
         """Advances the line, and tells Redis who is present."""

@@ -85,11 +85,11 @@ class Reception:
 
     async def release(self, room: Room, visit: Visit) -> None:
         """Gives the visitor's place back, inside or in the line. Raises StoreLostError."""
-        admission, ticket = self._admission(room, visit.admission), self._ticket(room, visit.ticket)
+        admission = self._admission(room, visit.admission)
+        if holder := admission or self._ticket(room, visit.ticket):
+            await self._lines.of(room).release(holder.number)
         if admission:
             self._forget(room, visit.admission, admission)
-        if holder := admission or ticket:
-            await self._lines.of(room).release(holder.number)
 
     def outlook(self, room: Room) -> Outlook:
         """What the room's line looks like to those who wait in it."""

@@ -74,6 +74,18 @@ async def test_the_admitted_go_on_and_the_page_says_what_is(
         assert not list(newcomer.cookie_jar)
 
 
+async def test_who_can_not_leave_just_now_keeps_the_place(
+    waitroom: Waitroom, own_redis: PrivateRedis, visitors: list[aiohttp.ClientSession]
+) -> None:
+    """Nothing is half done: the line could not be told, so the visitor is still inside, and may try again."""
+    own_redis.kill()
+    await until(lambda: store_lost(waitroom))
+    async with visitors[0].post(f"{waitroom.url}/.waitroom/rooms/site/leave") as response:
+        assert response.status == 503
+    async with visitors[0].get(waitroom.url, headers=PAGE) as response:
+        assert "path" in await response.json()
+
+
 @pytest.mark.parametrize("loss", ["killed, empty on return", "frozen, all kept"])
 async def test_every_visitor_has_the_same_number_and_turn_afterwards(
     waitroom: Waitroom, own_redis: PrivateRedis, visitors: list[aiohttp.ClientSession], loss: str
