@@ -24,7 +24,7 @@ class Known:
 
 @dataclass
 class LineModel:
-    """A line since `begin`. `calls` collects every number called, in order, with the numbers it was called past."""
+    """A line since `begin`: who is where, and the clocks and the bucket that decide what comes next."""
 
     limits: Limits
     refilled_ms: int

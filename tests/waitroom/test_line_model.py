@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tests.servers import PrivateRedis
+from tests.waitroom import line_bench as bench
 from tests.waitroom.line_bench import LineBench
 from tests.waitroom.line_model import CALL, Known, LineModel
 from waitroom.limits import Limits, Mode
@@ -22,16 +23,9 @@ STEPS = 100
 PROCESSES = 3
 # False once in eight times: a story full of losses never comes to anything else.
 RARELY = st.sampled_from([True] * 7 + [False])
-LIMITS = Limits(
-    version=1,
-    edited_ms=0,
-    mode="auto",
-    rate_per_minute=60,
-    burst=3,
-    cap=3,
-    claim_ms=5_000,
-    presence_ms=10_000,
-    session_ms=20_000,
+# Small and short, so that a story of a hundred steps meets every limit.
+LIMITS = replace(
+    bench.LIMITS, rate_per_minute=60, burst=3, cap=3, claim_ms=5_000, presence_ms=10_000, session_ms=20_000
 )
 
 
