@@ -15,7 +15,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from booking.errors import AdmissionRefused
+from booking.errors import AdmissionRefused, OtherFlight
 
 HEADER = "X-Waitroom-Admission"
 LEEWAY_S = 5
@@ -67,10 +67,10 @@ class Judge:
         return Admission(claims["sub"], claims["room"], claims.get("key"), claims["num"], claims["exp"])
 
 
-def require_key(admission: Admission, asked_for: str | None) -> None:
-    """Refuses the admission to one flight's line where something else is asked for."""
-    if admission.key is not None and admission.key != asked_for:
-        raise AdmissionRefused("admission_key", f"The admission is for {admission.key!r}, not for what was asked for.")
+def require_key(admission: Admission, flight_id: str) -> None:
+    """Refuses the admission to one flight's line where another flight is asked for, by its id as in a path."""
+    if admission.key is not None and admission.key != flight_id:
+        raise OtherFlight(admission.key, flight_id)
 
 
 class Remembered:

@@ -23,7 +23,13 @@ LARGEST_BODY = 64 * 1024
 def build(settings: Settings, clock_s: Callable[[], float] = time.time) -> web.Application:
     """The application, not started. Its start migrates SQLite, and elsewhere raises SchemaBehindError if need be."""
     app = web.Application(
-        middlewares=[answers.answer_problems, guards.require_admission, guards.know_account, guards.require_own_forms],
+        middlewares=[
+            answers.answer_problems,
+            guards.require_admission,
+            guards.know_account,
+            guards.require_own_forms,
+            guards.require_line,
+        ],
         client_max_size=LARGEST_BODY,
     )
     app.cleanup_ctx.append(lambda app: _site(app, settings, clock_s))

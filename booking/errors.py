@@ -157,6 +157,17 @@ class AdmissionRefused(Problem):
         self.code = code
 
 
+class OtherFlight(Problem):
+    """The admission is good, but for the line of another flight: a person may see this, so it is told as a page too."""
+
+    status, code, title = 401, "admission_key", "You were let in to another flight"
+
+    def __init__(self, key: str, flight_id: str) -> None:
+        super().__init__(
+            f"Your place is for flight {key}. Flight {flight_id} has a line of its own.", link=f"/flights/{flight_id}"
+        )
+
+
 class AdmissionKeysUnavailable(Problem):
     status, code, title = 503, "admission_keys_unavailable", "Admissions cannot be judged right now"
 

@@ -1,4 +1,4 @@
-"""Who may come in: the middlewares that ask for the admission, the session, and proof that a form is ours.
+"""Who may come in: the middlewares that ask for the admission, the session, proof that a form is ours, and the line.
 
 All routes are guarded but the exempt ones, which tell nothing that a stranger may not know.
 """
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from booking import cookies, sessions
+from booking import bookings, cookies, sessions
 from booking.accounts import Account
 from booking.admission import HEADER, Admission, UnknownKey, require_key
 from booking.errors import Forged, SignedOut
@@ -22,6 +22,7 @@ EXEMPT = frozenset({"/healthz", "/static"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # What the guards found out, in the request.
+ADMISSION = web.RequestKey("admission", Admission)
 ACCOUNT = web.RequestKey("account", Account)
 FORM_TOKEN = web.RequestKey("form_token", str)
 
@@ -41,12 +42,11 @@ def signed_in(handler: AccountHandler) -> Callable[[web.Request], Awaitable[web.
 
 @web.middleware
 async def require_admission(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Lets nobody in without an admission by the waiting room, and to a flight's line only those who stood in it."""
+    """Lets nobody in without an admission by the waiting room. Which flight it is for is `require_line`'s."""
     resource = request.match_info.route.resource
     if resource is None or resource.canonical not in EXEMPT:
         tokens = request.headers.getall(HEADER, [])
-        admission = await _admission(request.app[SITE], tokens[0] if len(tokens) == 1 else "")
-        require_key(admission, request.match_info.get("flight_id"))
+        request[ADMISSION] = await _admission(request.app[SITE], tokens[0] if len(tokens) == 1 else "")
     return await handler(request)
 
 
@@ -114,3 +114,30 @@ async def _require_form_token(request: web.Request, held: str | None) -> None:
     given = (await request.post()).get("form_token")
     if held is None or not isinstance(given, str) or not hmac.compare_digest(given.encode(), held.encode()):
         raise Forged("The form was too old, or cookies are off. Go back, load the page again, and send it once more.")
+
+
+@web.middleware
+async def require_line(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Lets who stood in one flight's line to that flight, and to all that is about no flight."""
+    admission = request.get(ADMISSION)
+    if admission is not None and admission.key is not None:
+        for flight_id in await _flights_asked_for(request):
+            require_key(admission, flight_id)
+    return await handler(request)
+
+
+async def _flights_asked_for(request: web.Request) -> list[str]:
+    """The flights that a request is about, by the variables of its route. Raises SignedOut and Unknown.
+
+    A booking is looked up for its owner alone, and a stranger is told what the handler would say: nobody learns here
+    whether there is such a booking.
+    """
+    asked_for = []
+    if "flight_id" in request.match_info:
+        asked_for.append(request.match_info["flight_id"])
+    if "reference" in request.match_info:
+        if ACCOUNT not in request:
+            raise SignedOut
+        found = await bookings.find(request.app[SITE].db, request[ACCOUNT].id, request.match_info["reference"])
+        asked_for.append(str(found.flight.id))
+    return asked_for

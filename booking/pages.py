@@ -199,6 +199,7 @@ async def _form(request: web.Request) -> Form:
     return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
 
 
+# By these variables guards.require_line knows which flight a request is about: no route names one in another way.
 FLIGHT = r"/flights/{flight_id:[1-9][0-9]{0,8}}"
 BOOKING = r"/bookings/{reference:[A-Z]{6}}"
 

@@ -86,6 +86,8 @@ def bad() -> dict[str, tuple[str, str]]:
         **{f"without {name}": (signed(HEADER, without(name)), "admission_claims") for name in CLAIMS},
         "a number that is none": (signed(HEADER, CLAIMS | {"num": "17"}), "admission_claims"),
         "a negative number": (signed(HEADER, CLAIMS | {"num": -1}), "admission_claims"),
+        "a key that is a number": (signed(HEADER, CLAIMS | {"key": 12}), "admission_claims"),
+        "a key that is null": (signed(HEADER, CLAIMS | {"key": None}), "admission_claims"),
         "expired": (signed(HEADER, CLAIMS | {"exp": NOW_S - 6}), "admission_expired"),
         "not yet valid": (signed(HEADER, CLAIMS | {"nbf": NOW_S + 6}), "admission_early"),
         "issued in the future": (signed(HEADER, CLAIMS | {"iat": NOW_S + 6}), "admission_early"),

@@ -14,11 +14,16 @@ from sqlalchemy import Executable, Row, select
 from yarl import URL
 
 from booking.airports import AIRPORTS
+from booking.app import build
 from booking.cabins import SHORT_HAUL
 from booking.db import Database
 from booking.seed import add
+from booking.settings import read
 from booking.tables import flights
 from booking.timetable import Departure
+
+# Method and path, as the router has them.
+Route = tuple[str, str]
 
 # Friday, 15 January 2027, 08:00 UTC.
 NOW_S = 1_800_000_000
@@ -100,6 +105,11 @@ class Visitor:
     async def __aexit__(self, *_exc: object) -> None:
         await self._session.close()
 
+    def carry(self, admission: str) -> Self:
+        """From now on, the waiting room sends another admission along."""
+        self._session.headers["X-Waitroom-Admission"] = admission
+        return self
+
     async def ask(self, method: str, path: str, **options: Any) -> Answer:
         url = URL(self._address + path, encoded=True)
         async with self._session.request(method, url, allow_redirects=False, **options) as response:
@@ -149,6 +159,14 @@ class Visitor:
     async def seat_state(self, flight_id: int, label: str) -> str:
         answer = await self.get(f"/api/flights/{flight_id}/seats")
         return next(str(seat["state"]) for seat in answer.json["seats"] if seat["label"] == label)
+
+
+def all_routes() -> list[Route]:
+    """What the router knows, so that a test of every route cannot forget a new one."""
+    routes = build(read({})).router.routes()
+    return sorted(
+        {(route.method, route.resource.canonical) for route in routes if route.resource and route.method != "HEAD"}
+    )
 
 
 def departure(departs_s: int = NOW_S + 48 * HOUR_S, **changes: Any) -> Departure:

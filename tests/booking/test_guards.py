@@ -5,12 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from booking.app import build
-from booking.settings import read
-from tests.booking.bench import HOUR_S, NOW_S, Answer, Room, Visitor
+from tests.booking.bench import HOUR_S, NOW_S, Answer, Room, Route, Visitor, all_routes
 from tests.booking.conftest import Site
-
-Route = tuple[str, str]
 
 # These do not depend on the database.
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -35,13 +31,7 @@ PUBLIC = {
 }
 
 
-def all_routes() -> list[Route]:
-    """What the router knows, so that a new route cannot be forgotten here."""
-    routes = build(read({})).router.routes()
-    return sorted({(route.method, route.resource.canonical) for route in routes if route.resource} - {("HEAD", "")})
-
-
-ROUTES = [(method, path) for method, path in all_routes() if method != "HEAD"]
+ROUTES = all_routes()
 GUARDED = [route for route in ROUTES if route not in EXEMPT]
 OWNED = [route for route in GUARDED if route not in PUBLIC]
 
@@ -128,14 +118,6 @@ async def test_two_admissions_are_none(site: Site) -> None:
     twice = [("X-Waitroom-Admission", site.room.admission())] * 2
     answer = await site.stranger().get("/", headers=twice)
     assert answer.code == "admission_missing"
-
-
-async def test_the_line_of_one_flight_leads_to_no_other(site: Site, flight_id: int) -> None:
-    queued = site.stranger(site.room.admission(key=str(flight_id)))
-
-    assert (await queued.get(f"/api/flights/{flight_id}/seats")).status == 200
-    assert (await queued.get(f"/api/flights/{flight_id + 1}/seats")).code == "admission_key"
-    assert (await queued.get("/api/flights")).code == "admission_key"
 
 
 @on_sqlite
