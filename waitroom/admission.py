@@ -24,13 +24,16 @@ NUMBERS = ("num", "iat", "nbf", "exp")
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What an admission says. `number` is 0 where the room was open; `expires_s` is the end of the lease."""
+    """What an admission says. `number` is 0 where the room was open; `expires_s` is the end of the lease; `key` is the
+    line's in rooms with keys, "" in others."""
 
     room: str
     audience: str
     visitor: str
     number: int
+    issued_s: int
     expires_s: int
+    key: str = ""
 
 
 class AdmissionKey:
@@ -54,18 +57,20 @@ class AdmissionSigner:
         self._key = keys[0]
         self._issuer = issuer
 
-    def sign(self, admission: Admission, now_s: int) -> str:
-        claims = {
+    def sign(self, admission: Admission) -> str:
+        claims: dict[str, str | int] = {
             "iss": self._issuer,
             "aud": admission.audience,
             "sub": admission.visitor,
             "room": admission.room,
             "num": admission.number,
-            "iat": now_s,
-            "nbf": now_s,
+            "iat": admission.issued_s,
+            "nbf": admission.issued_s,
             "exp": admission.expires_s,
             "jti": secrets.token_hex(8),
         }
+        if admission.key:
+            claims["key"] = admission.key
         return jwt.encode(claims, self._key.private, ALGORITHM, headers={"kid": self._key.id, "typ": TYPE})
 
 
@@ -88,7 +93,15 @@ class AdmissionVerifier:
             raise AdmissionError("admission_audience")
         if claims["iss"] != self._issuer:
             raise AdmissionError("admission_issuer")
-        return Admission(claims["room"], claims["aud"], claims["sub"], claims["num"], claims["exp"])
+        return Admission(
+            claims["room"],
+            claims["aud"],
+            claims["sub"],
+            claims["num"],
+            claims["iat"],
+            claims["exp"],
+            claims.get("key", ""),
+        )
 
     def _claims(self, token: str) -> dict[str, Any]:
         if not token:

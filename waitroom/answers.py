@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from waitroom.asking import Asking
-from waitroom.pages import Pages, content_security_policy
+from waitroom.pages import Notice, Pages, content_security_policy
 from waitroom.place import Place
 from waitroom.rooms import Room
 
@@ -17,6 +17,12 @@ NONCE_BYTES = 16
 FIRST_REFRESH_S = 2
 STORE_RETRY_S = 5
 NO_PLACE_RETRY_S = 10
+FULL_RETRY_S = 30
+NOTICES: dict[Notice, str] = {
+    "no_identity": "Sign in first: places are given to persons",
+    "revoked": "This place was taken away",
+    "void": "This ticket is of a line that was begun anew: ask again for a place in the new one",
+}
 FAILURES = {502: "The site is not answering", 503: "The site is busy", 504: "The site took too long to answer"}
 
 
@@ -26,17 +32,18 @@ class Answers:
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
 
-    def waiting(self, room: Room, place: Place, asking: Asking, *, is_new: bool) -> web.Response:
+    def waiting(self, room: Room, key: str, place: Place, asking: Asking, *, is_new: bool) -> web.Response:
         """The waiting answer: the page, or for an app the place with 429."""
         after_s = math.ceil(place.poll_after_ms / 1000)
         if asking.kind != "page":
             return _json(place.to_json(), 429, after_s)
         nonce = secrets.token_urlsafe(NONCE_BYTES)
+        query = f"?key={key}" if key else ""
         text = self._pages.waiting(
             place,
             room_title=room.title,
-            place_url=f"/.waitroom/rooms/{room.name}/place",
-            leave_url=f"/.waitroom/rooms/{room.name}/leave",
+            place_url=f"/.waitroom/rooms/{room.name}/place{query}",
+            leave_url=f"/.waitroom/rooms/{room.name}/leave{query}",
             here=asking.target,
             refresh_s=FIRST_REFRESH_S if is_new else after_s,
             nonce=nonce,
@@ -60,6 +67,35 @@ class Answers:
         nonce = secrets.token_urlsafe(NONCE_BYTES)
         text = self._pages.refused(room_title=room.title, retry_after_s=STORE_RETRY_S, here=asking.target, nonce=nonce)
         return _page(text, 503, nonce, STORE_RETRY_S)
+
+    def full(self, room: Room, asking: Asking) -> web.Response:
+        """For who asks for a line while the room has all the lines that it may have."""
+        if asking.kind != "page":
+            return problem(503, "too_many_lines", "Too many lines are in use", "Ask again later.", FULL_RETRY_S)
+        nonce = secrets.token_urlsafe(NONCE_BYTES)
+        text = self._pages.refused(
+            room_title=room.title, retry_after_s=FULL_RETRY_S, here=asking.target, nonce=nonce, is_full=True
+        )
+        return _page(text, 503, nonce, FULL_RETRY_S)
+
+    def no_identity(self, room: Room, asking: Asking) -> web.Response:
+        """For who is not signed in, where places are given to persons."""
+        return self._notice("no_identity", 403, room, asking)
+
+    def revoked(self, room: Room, asking: Asking) -> web.Response:
+        """For who has lost the place by an act of the operator's or the origin's."""
+        return self._notice("revoked", 403, room, asking)
+
+    def void(self, room: Room, asking: Asking) -> web.Response:
+        """For who comes with a ticket of a line that was begun anew since."""
+        return self._notice("void", 409, room, asking)
+
+    def _notice(self, name: Notice, status: int, room: Room, asking: Asking) -> web.Response:
+        if asking.kind != "page":
+            return problem(status, name, NOTICES[name])
+        nonce = secrets.token_urlsafe(NONCE_BYTES)
+        text = self._pages.notice(name, room_title=room.title, message=room.message, here=asking.target, nonce=nonce)
+        return _page(text, status, nonce)
 
     def no_place(self) -> web.Response:
         """For a request that is neither admitted nor able to wait: an image, a script, a POST."""

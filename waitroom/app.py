@@ -16,11 +16,13 @@ from waitroom.admin import Admin
 from waitroom.admission import AdmissionSigner, AdmissionVerifier
 from waitroom.answers import Answers
 from waitroom.config_file import ConfigFile
+from waitroom.draw import Draws
 from waitroom.embedded import EmbeddedRedis
 from waitroom.errors import ListenError
 from waitroom.forward import Forwarder
 from waitroom.front import Front
 from waitroom.lines import Lines
+from waitroom.memory import Memory
 from waitroom.metrics import Metrics
 from waitroom.own import Own
 from waitroom.pages import Pages
@@ -53,7 +55,7 @@ async def running(config: ConfigFile) -> AsyncIterator[None]:
     key_ring = keys.load(settings.keys.admission, settings.keys.ticket, state)
     async with AsyncExitStack() as stack:
         store = await _store(stack, settings, state)
-        lines = Lines(store, config.rooms)
+        lines = Lines(store, config.rooms, Memory(state))
         forwarder = await stack.enter_async_context(Forwarder())
         metrics = Metrics()
         metrics.watch(lines, lambda: config.rooms)
@@ -84,12 +86,13 @@ def _front(config: ConfigFile, key_ring: keys.Keys, lines: Lines, relay: Relay, 
     verifier = AdmissionVerifier({key.id: key.public for key in key_ring.admission}, issuer)
     return Front(
         rooms=lambda: config.rooms,
-        reception=Reception(lines, tickets, verifier, time.time),
+        reception=Reception(lines, tickets, verifier, Draws(key_ring.lasting), time.time),
         papers=Papers(tickets, AdmissionSigner(key_ring.admission, issuer), time.time),
         relay=relay,
         answers=Answers(Pages()),
         metrics=metrics,
         trusted=[ipaddress.ip_network(network) for network in config.settings.server.trusted_proxies],
+        identity_secret=key_ring.lasting,
     )
 
 

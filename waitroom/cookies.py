@@ -1,19 +1,29 @@
 """The two cookies of a room: the visitor's ticket, and the admission while the visitor is inside."""
 
+from collections.abc import Sequence
 from http.cookies import SimpleCookie
 
 # The place is kept for a week, whatever becomes of the tab.
 TICKET_MAX_AGE_S = 7 * 86_400
+ADMISSION = ".admission"
 
 
-def ticket_cookie(room: str, *, secure: bool) -> str:
-    """The name of the ticket's cookie. The prefix binds it to this host (RFC 6265bis, section 4.1.3.2)."""
-    return f"__Host-wr-{room}" if secure else f"wr-{room}"
+def ticket_cookie(room: str, key: str, *, secure: bool) -> str:
+    """The name of the ticket's cookie: each line of a room has its own. The prefix binds it to this host (RFC 6265bis,
+    section 4.1.3.2). Neither rooms nor keys have a dot in their names."""
+    name = f"{room}.{key}" if key else room
+    return f"__Host-wr-{name}" if secure else f"wr-{name}"
 
 
-def admission_cookie(room: str, *, secure: bool) -> str:
-    """The name of the admission's cookie; a room's name has no dot."""
-    return f"{ticket_cookie(room, secure=secure)}.admission"
+def admission_cookie(room: str, key: str, *, secure: bool) -> str:
+    """The name of the admission's cookie."""
+    return f"{ticket_cookie(room, key, secure=secure)}{ADMISSION}"
+
+
+def tickets_of(room: str, names: Sequence[str], *, secure: bool) -> list[str]:
+    """Of the cookies that a visitor sent, those with tickets of a room with keys, in their order."""
+    prefix = f"{ticket_cookie(room, '', secure=secure)}."
+    return [name for name in names if name.startswith(prefix) and not name.endswith(ADMISSION)]
 
 
 def set_cookie(name: str, value: str, max_age_s: int, *, secure: bool) -> str:

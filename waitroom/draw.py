@@ -39,14 +39,29 @@ class Draw:
         return permute(self.seed, arrival, self.size) + 1
 
 
-def seed_of(secret: bytes, line: str, opens_at_ms: int) -> bytes:
-    """The seed of a line's opening. It tells nothing of the secret, nor of other seeds.
+class Draws:
+    """The draws of all lines, under one secret."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._draws: dict[tuple[str, str, int], Draw] = {}
+
+    def of(self, line: str, name: str, size: int) -> Draw:
+        """The draw of that name and size for a line."""
+        at = line, name, size
+        if at not in self._draws:
+            self._draws[at] = Draw(seed_of(self._secret, line, name), size)
+        return self._draws[at]
+
+
+def seed_of(secret: bytes, line: str, draw: str) -> bytes:
+    """The seed of a line's draw by its name. It tells nothing of the secret, nor of other seeds.
 
     Another secret gives another seed: whoever published a commitment keeps the secret until the seed is shown.
     """
     key = hmac.digest(secret, SALT, hashlib.sha256)
-    # The opening is all digits, so that no two openings of two lines share a text, whatever a line's name contains.
-    return hmac.digest(key, f"{opens_at_ms}~{line}".encode(), hashlib.sha256)
+    # No line's name has a ~, so that no two draws of two lines share a text.
+    return hmac.digest(key, f"{line}~{draw}".encode(), hashlib.sha256)
 
 
 def commitment(seed: bytes) -> str:
@@ -91,7 +106,8 @@ def arrival_in(text: str) -> int | None:
     try:
         fields = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode().split("~")
         _line, _epoch, number, _issued_s, _visitor = fields
-        arrival = int(number.removeprefix("a"))
+        text, at, _ = number.partition("@")
+        arrival = int(text)
     except ValueError as exc:
         raise MalformedTicketError from exc
-    return arrival if number.startswith("a") else None
+    return arrival if at else None

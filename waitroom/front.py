@@ -1,9 +1,9 @@
 """The public listener: turns a visitor's request into facts, and what is decided about it into a response."""
 
 import logging
-import random
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from aiohttp import web
@@ -11,20 +11,32 @@ from aiohttp import web
 from waitroom import asking as reading
 from waitroom.answers import Answers, problem
 from waitroom.asking import Asking
-from waitroom.cookies import admission_cookie, ticket_cookie
+from waitroom.cookies import ADMISSION, admission_cookie, set_cookie, ticket_cookie, tickets_of
 from waitroom.errors import OriginError, StoreLostError
-from waitroom.gate import Admit, Answer, Forward, Pass, Reason, Refuse, Wait
-from waitroom.headers import Network, cookie
+from waitroom.gate import Admit, Answer, Forward, Lend, Pass, Reason, Refuse, Wait
+from waitroom.headers import Command, Network, cookie, cookie_names
 from waitroom.metrics import Metrics
 from waitroom.papers import Papers
 from waitroom.reception import Received, Reception, Visit
 from waitroom.relay import Relay
 from waitroom.rooms import Room, Rooms, host_name, normalised
+from waitroom.ticket import Ticket
 
 log = logging.getLogger(__name__)
 
 OWN_PREFIX = "/.waitroom/"
 REQUEST_ID_BYTES = 8
+# Of one room's lines, how many a visitor may stand in at a time.
+MOST_TICKETS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a request carries to the origin: the text of its admission, and whose place that is, 0 for nobody's."""
+
+    text: str | None = field(repr=False)
+    key: str
+    number: int
 
 
 class Front:
@@ -39,6 +51,7 @@ class Front:
         answers: Answers,
         metrics: Metrics,
         trusted: Sequence[Network],
+        identity_secret: bytes,
     ) -> None:
         self._rooms = rooms
         self._reception = reception
@@ -47,6 +60,7 @@ class Front:
         self._answers = answers
         self._metrics = metrics
         self._trusted = trusted
+        self._identity_secret = identity_secret
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """A request for a site behind us."""
@@ -55,77 +69,127 @@ class Front:
         room = self._rooms().match(host_name(asking.client.host), path)
         if room is None:
             return problem(404, "no_room", "No site here", f"No room guards {asking.client.host}{path}.")
-        received = await self._reception.receive(room, self._visit(room, asking, path))
+        key = room.key_of(path)
+        if key is None:
+            return problem(404, "no_line", "No line here", f"No line of {room.title} can be at {path}.")
+        visit = self._visit(room, asking, key, path)
+        received = await self._reception.receive(room, visit)
         self._metrics.count(room.name, type(received.decision).__name__.lower())
-        return await self._respond(request, room, asking, received)
+        return await self._respond(request, room, asking, visit, received)
 
     async def place(self, request: web.Request) -> web.Response:
         """`GET /.waitroom/rooms/{room}/place`: where a visitor stands."""
-        room, asking = self._room(request), self._read(request)
-        place = await self._reception.place(room, self._visit(room, asking))
+        room, key, asking = self._line_of(request)
+        place = await self._reception.place(room, self._visit(room, asking, key))
         self._metrics.count(room.name, "poll")
         return self._answers.place(place)
 
     async def leave(self, request: web.Request) -> web.Response:
         """`POST /.waitroom/rooms/{room}/leave`: gives the place back."""
-        room, asking = self._room(request), self._read(request)
+        room, key, asking = self._line_of(request)
         try:
-            await self._reception.release(room, self._visit(room, asking))
+            await self._reception.release(room, self._visit(room, asking, key))
         except StoreLostError:
             return self._answers.store_lost(room, asking)
         self._metrics.count(room.name, "leave")
         response = self._answers.left(room, asking)
-        for field in self._papers.removed(room, secure=asking.client.is_secure):
-            response.headers.add("Set-Cookie", field)
+        cookies = self._papers.removed(room, key, secure=asking.client.is_secure)
+        response.headers.extend([("Set-Cookie", cookie) for cookie in cookies])
         return response
 
     async def _respond(
-        self, request: web.Request, room: Room, asking: Asking, received: Received
+        self, request: web.Request, room: Room, asking: Asking, visit: Visit, received: Received
     ) -> web.StreamResponse:
-        secure = asking.client.is_secure
-        cookies = [self._papers.ticket(room, ticket, secure=secure)] if (ticket := received.new_ticket) else []
+        secure, key = asking.client.is_secure, visit.key
+        cookies = self._ticket_cookies(room, key, asking, received.new_ticket) if received.new_ticket else []
         match received.decision:
-            case Forward(None):
-                return await self._carry(request, room, asking, None, cookies)
-            case Forward():
-                token = self._visit(room, asking).admission
+            case Forward(admission):
+                token = Token(visit.admission, key, admission.number) if admission else Token(None, key, 0)
                 return await self._carry(request, room, asking, token, cookies)
             case Admit(visitor, number, lease_end_ms):
-                admitted = self._papers.admission(room, visitor, number, lease_end_ms, secure=secure)
-                return await self._carry(request, room, asking, admitted.token, [*cookies, admitted.cookie])
+                admitted = self._papers.admission(room, key, visitor, number, lease_end_ms, secure=secure)
+                token = Token(admitted.token, key, number)
+                return await self._carry(request, room, asking, token, [*cookies, admitted.cookie])
             case Pass():
-                return await self._carry(request, room, asking, self._papers.open_admission(room), cookies)
+                token = Token(self._papers.open_admission(room, key), key, 0)
+                return await self._carry(request, room, asking, token, cookies)
+            case Lend():
+                lent = self._papers.loan(room, key, secure=secure)
+                return await self._carry(request, room, asking, Token(lent.token, key, 0), [*cookies, lent.cookie])
             case Wait(ticket, standing):
-                place = self._reception.outlook(room).place(ticket.number, standing, random.random())
-                response = self._answers.waiting(room, place, asking, is_new=bool(cookies))
+                place = self._reception.waiting(room, key, ticket, standing)
+                response = self._answers.waiting(room, key, place, asking, is_new=bool(cookies))
                 response.headers.extend([("Set-Cookie", field) for field in cookies])
                 return response
             case Refuse(reason):
-                return self._refused(room, asking, reason)
+                return self._refused(room, key, asking, reason)
             case Answer():
                 return problem(404, "not_found", "Not found", f"Waitroom has nothing at {asking.target}.")
             case decision:
                 assert_never(decision)
 
     async def _carry(
-        self, request: web.Request, room: Room, asking: Asking, token: str | None, cookies: list[str]
+        self, request: web.Request, room: Room, asking: Asking, token: Token, cookies: list[str]
     ) -> web.StreamResponse:
+        async def obey(command: Command) -> list[str]:
+            return await self._obey(command, room, asking, token)
+
         try:
-            return await self._relay.carry(request, asking, room, token, cookies)
+            return await self._relay.carry(request, asking, room, token.text, cookies, obey)
         except OriginError as exc:
             log.warning("origin %s gave no response: %s (request %s)", exc, type(exc).__name__, asking.request_id)
             response = self._answers.failure(room, exc.status, asking)
             response.headers.extend([("Set-Cookie", field) for field in cookies])
             return response
 
-    def _refused(self, room: Room, asking: Asking, reason: Reason) -> web.Response:
+    async def _obey(self, command: Command, room: Room, asking: Asking, token: Token) -> list[str]:
+        """Does with a visitor's place what the origin says, and gives the cookies that follow from it."""
+        if token.number == 0:
+            return []
+        secure = asking.client.is_secure
+        try:
+            match command:
+                case "release":
+                    await self._reception.release_number(room, token.key, token.number)
+                    return self._papers.removed(room, token.key, secure=secure)
+                case "revoke":
+                    await self._reception.revoke_number(room, token.key, token.number)
+                    return [self._papers.without_admission(room, token.key, secure=secure)]
+        except StoreLostError:
+            log.warning("the store is lost: %s of %s was not done (request %s)", command, token, asking.request_id)
+            return []
+
+    def _ticket_cookies(self, room: Room, key: str, asking: Asking, ticket: Ticket) -> list[str]:
+        """The new ticket's cookie. Who stands in many lines of a room gives the oldest place up: a browser's cookies
+        must fit into one header."""
+        secure = asking.client.is_secure
+        fields = [self._papers.ticket(room, key, ticket, secure=secure)]
+        if key:
+            own = ticket_cookie(room.name, key, secure=secure)
+            names = [name for name in tickets_of(room.name, cookie_names(asking.fields), secure=secure) if name != own]
+            for name in names[: max(0, len(names) + 1 - MOST_TICKETS)]:
+                fields += [set_cookie(gone, "", 0, secure=secure) for gone in (name, name + ADMISSION)]
+        return fields
+
+    def _refused(self, room: Room, key: str, asking: Asking, reason: Reason) -> web.Response:
         match reason:
             case "closed":
                 return self._answers.closed(room, asking)
             case "store_lost":
                 return self._answers.store_lost(room, asking)
+            case "full":
+                return self._answers.full(room, asking)
             case "no_place":
                 return self._answers.no_place()
+            case "no_identity":
+                return self._answers.no_identity(room, asking)
+            case "revoked":
+                return self._answers.revoked(room, asking)
+            case "void":
+                response = self._answers.void(room, asking)
+                field = self._papers.without_ticket(room, key, secure=asking.client.is_secure)
+                response.headers.add("Set-Cookie", field)
+                return response
             case _:
                 assert_never(reason)
 
@@ -140,19 +204,24 @@ class Front:
             request_id=secrets.token_hex(REQUEST_ID_BYTES),
         )
 
-    def _visit(self, room: Room, asking: Asking, path: str = "") -> Visit:
+    def _visit(self, room: Room, asking: Asking, key: str, path: str = "") -> Visit:
         secure = asking.client.is_secure
         return Visit(
-            ticket=cookie(asking.fields, ticket_cookie(room.name, secure=secure)),
-            admission=cookie(asking.fields, admission_cookie(room.name, secure=secure)),
+            ticket=cookie(asking.fields, ticket_cookie(room.name, key, secure=secure)),
+            admission=cookie(asking.fields, admission_cookie(room.name, key, secure=secure)),
+            key=key,
+            identity=room.identity.of(asking.fields, self._identity_secret) if room.identity else "",
             own=path.startswith(OWN_PREFIX),
             bypass=room.lets_by(asking.target.partition("?")[0], path),
             joins=asking.joins,
         )
 
-    def _room(self, request: web.Request) -> Room:
-        name = request.match_info["room"]
+    def _line_of(self, request: web.Request) -> tuple[Room, str, Asking]:
+        """The room and key that an address of our own names."""
+        name, key = request.match_info["room"], request.query.get("key", "")
         room = self._rooms().named(name)
         if room is None:
             raise web.HTTPNotFound(text=f"there is no room {name!r}")
-        return room
+        if not room.has_key(key):
+            raise web.HTTPNotFound(text=f"room {name!r} has no line of key {key!r}")
+        return room, key, self._read(request)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from waitroom.admission import Admission
-from waitroom.limits import Mode
-from waitroom.standing import Called, Late, Spent, Standing, Unreachable, Waiting
+from waitroom.limits import Mode, OnStoreLoss, Phase
+from waitroom.standing import Called, Late, Revoked, Spent, Standing, Unreachable, Waiting
 from waitroom.ticket import Ticket
 
-Reason = Literal["closed", "no_place", "store_lost"]
+Reason = Literal["closed", "full", "no_identity", "no_place", "revoked", "store_lost", "void"]
 
 # A visitor stays inside as long as there is activity: past half of its life, the lease is renewed.
 RENEW_BELOW = 0.5
@@ -22,18 +22,30 @@ class Facts:
     """What is known of a request.
 
     `own` says that it is for waitroom itself; `bypass`, that a rule lets it by; `joins`, that it asks for a page, or
-    for JSON, so that it may take a number. `admission` and `ticket` are verified, and of this room. `standing` is what
+    for JSON, so that it may take a number. `admission` and `ticket` are verified, and of this line. `standing` is what
     the line said of the ticket's number, None while it was not asked; without a ticket it can only be Unreachable.
+
+    `unsure` says that the lease behind the admission must be asked for first; `is_void`, that the ticket is of an epoch
+    before the line was reset; `lacks_identity`, that the room gives places to persons only, and this is none that it
+    knows. `on_loss` is what the room wants while the store is lost, None while it is not; then `on_loan` is the
+    admission that some process lent, and `lends` says that this one may lend another.
     """
 
     mode: Mode
     session_s: float
+    phase: Phase = "open"
     own: bool = False
     bypass: bool = False
     joins: bool = False
     admission: Admission | None = None
+    unsure: bool = False
     ticket: Ticket | None = None
+    is_void: bool = False
+    lacks_identity: bool = False
     standing: Standing | None = None
+    on_loss: OnStoreLoss | None = None
+    on_loan: Admission | None = None
+    lends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,11 @@ class Admit:
 @dataclass(frozen=True, slots=True)
 class Pass:
     """To the origin of an open room: an admission without a place is due, for origins that verify."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lend:
+    """To the origin while the store is lost and the room lets some in all the same: a short admission is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +103,7 @@ class Refuse:
 
 
 # What a request ends with; Ask is answered before that.
-Settled = Forward | Admit | Pass | Answer | Wait | Refuse
+Settled = Forward | Admit | Pass | Lend | Answer | Wait | Refuse
 Decision = Settled | Ask
 
 
@@ -100,14 +117,28 @@ def decide(facts: Facts, now_s: float) -> Decision:
         return Refuse("closed")
     if facts.mode == "open":
         return Pass()
+    if facts.on_loss == "closed":
+        return Refuse("store_lost")
     if facts.admission:
         left_s = facts.admission.expires_s - now_s
-        return Forward(facts.admission, renew=left_s < facts.session_s * RENEW_BELOW)
+        return Forward(facts.admission, renew=facts.unsure or left_s < facts.session_s * RENEW_BELOW)
+    if facts.on_loss == "open":
+        return _by_loan(facts)
+    if facts.phase == "over":
+        return Refuse("closed")
     return _by_ticket(facts)
+
+
+def _by_loan(facts: Facts) -> Decision:
+    if facts.on_loan:
+        return Forward(facts.on_loan)
+    return Lend() if facts.joins and facts.lends else _by_ticket(facts)
 
 
 def _by_ticket(facts: Facts) -> Decision:
     ticket, standing = facts.ticket, facts.standing
+    if facts.is_void:
+        return Refuse("void")
     if ticket is None:
         if standing is not None:
             return Refuse("store_lost")
@@ -117,6 +148,8 @@ def _by_ticket(facts: Facts) -> Decision:
             return Ask(ticket)
         case Called(lease_end_ms):
             return Admit(ticket.visitor, ticket.number, lease_end_ms)
+        case Revoked():
+            return Refuse("revoked")
         case Spent():
             return _join(facts)
         case Waiting() | Late() | Unreachable():
@@ -126,4 +159,6 @@ def _by_ticket(facts: Facts) -> Decision:
 
 
 def _join(facts: Facts) -> Decision:
-    return Ask(None) if facts.joins else Refuse("no_place")
+    if not facts.joins:
+        return Refuse("no_place")
+    return Refuse("no_identity") if facts.lacks_identity else Ask(None)

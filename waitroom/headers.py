@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from waitroom import admission
 
@@ -21,6 +22,9 @@ OUR_REQUEST_FIELDS = {
 }  # fmt: skip
 COOKIE_PREFIXES = ("wr-", "__host-wr-")
 VIA = "1.1 waitroom"
+# On a response of the origin's: gives the visitor's place back, or takes it away.
+COMMAND = "x-waitroom-command"
+Command = Literal["release", "revoke"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,18 @@ def to_origin(fields: Sequence[tuple[str, str]], asking: Client, token: str | No
 
 
 def to_visitor(fields: Sequence[tuple[str, str]]) -> Fields:
-    """The origin's fields as the visitor gets them; an origin does not set our cookies."""
-    kept = [field for field in _end_to_end(fields) if not _sets_our_cookie(field)]
+    """The origin's fields as the visitor gets them; an origin does not set our cookies, and its commands are for us."""
+    kept = [field for field in _end_to_end(fields) if not _sets_our_cookie(field) and field[0].lower() != COMMAND]
     return [*kept, ("Via", VIA)]
+
+
+def command(fields: Sequence[tuple[str, str]]) -> Command | None:
+    """What the origin wants done with the place of the visitor whom it answers; None for nothing that we know."""
+    match _last(fields, COMMAND).lower():
+        case "release" | "revoke" as known:
+            return known
+        case _:
+            return None
 
 
 def cookie(fields: Sequence[tuple[str, str]], name: str) -> str:
@@ -81,6 +94,11 @@ def cookie(fields: Sequence[tuple[str, str]], name: str) -> str:
         if key == name:
             return value
     return ""
+
+
+def cookie_names(fields: Sequence[tuple[str, str]]) -> list[str]:
+    """The names of all cookies that the visitor sent: browsers send the oldest first (RFC 6265, section 5.4)."""
+    return [pair.partition("=")[0] for pair in _cookie_pairs(values(fields, "cookie"))]
 
 
 def _end_to_end(fields: Sequence[tuple[str, str]]) -> Fields:

@@ -32,6 +32,12 @@ class Keys:
     admission: tuple[AdmissionKey, ...]
     ticket: tuple[bytes, ...]
 
+    @property
+    def lasting(self) -> bytes:
+        """The ticket secret that the longest-lived things hang on (draws, identities): a new one that is put before it
+        changes nothing about them."""
+        return self.ticket[-1]
+
     def __repr__(self) -> str:
         return f"<Keys admission={[key.id for key in self.admission]} ticket=*** x {len(self.ticket)}>"
 

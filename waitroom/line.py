@@ -1,75 +1,110 @@
 """One line, as one process drives it: coalesces what visitors ask, remembers what must not be lost.
 
 The truth is in Redis. What stands here is either a copy (the snapshot), or what Redis may need back after a loss: the
-highest epoch, tail and head seen, and the live leases.
+highest epoch, tail, head and arrival seen, the live leases, who is present, and who is refused.
 """
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from waitroom.coalesce import MOST_ITEMS, Coalescer
 from waitroom.limits import Limits
 from waitroom.pace import CallRate
 from waitroom.snapshot import Snapshot
-from waitroom.standing import Called, Spent, Standing, Waiting, from_reply
+from waitroom.standing import Called, Revoked, Spent, Standing, Waiting, from_reply
 from waitroom.store import NoLineError
 
-# A snapshot younger than this is shared by all processes; a little less than a tick, since ticks tremble.
+# A line that another process has advanced within this time is not advanced again; a little less than a tick, since
+# ticks tremble.
 SHARED_MS = 200
+# How far this process's clock, by which admissions are issued, and Redis's may differ.
+CLOCKS_MS = 5_000
 REDIS_CLOCK = ""
 
 
 class Transitions(Protocol):
     """What a line needs of the store."""
 
-    def run(self, transition: str, line: str, arguments: Sequence[int | str]) -> Awaitable[Any]: ...
+    def run(self, transition: str, line: str, arguments: Sequence[int | str | bytes]) -> Awaitable[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A number just given; `lease_end_ms` where no line stood and it was called at once."""
+    """The place that a joiner has: a number, or before a draw an arrival. `lease_end_ms` where it was called at once;
+    `is_new` unless the person had it already."""
 
     epoch: int
-    number: int
-    lease_end_ms: int | None
+    number: int = 0
+    arrival: int | None = None
+    lease_end_ms: int | None = None
+    is_new: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of a line, and may not be forgotten: each is the highest seen. `arrived` is of the draw `draw`."""
+
+    epoch: int = 0
+    tail: int = 0
+    head: int = 0
+    arrived: int = 0
+    draw: str = ""
+
+    def and_of(self, epoch: int, tail: int, head: int) -> "Knowledge":
+        return replace(self, epoch=max(self.epoch, epoch), tail=max(self.tail, tail), head=max(self.head, head))
+
+    def and_arrivals(self, arrived: int, draw: str) -> "Knowledge":
+        before = self.arrived if self.draw == draw else 0
+        return replace(self, arrived=max(before, arrived), draw=draw)
 
 
 class Line:
     """A line of a room. All methods that wait for Redis raise StoreLostError when it is lost."""
 
-    def __init__(self, name: str, limits: Limits, store: Transitions) -> None:
+    def __init__(self, name: str, limits: Limits, store: Transitions, known: Knowledge | None = None) -> None:
         self.name = name
         self.limits = limits
+        self.known = known or Knowledge()
         self.snapshot: Snapshot | None = None
         self.rate = CallRate()
-        self.join = Coalescer[None, Joined](self._join)
+        self.join = Coalescer[str, Joined | None](self._join)
         self.look = Coalescer[int, Standing](lambda numbers: self._ask("poll", numbers))
-        self.claim = Coalescer[int, Standing](self._claim)
+        self.claim = Coalescer[int, Standing](lambda numbers: self._ask("claim", numbers))
+        self.restore = Coalescer[tuple[int, int], bool](self._restore)
         self._store = store
-        self._epoch = self._tail = self._head = 0
         self._present: set[int] = set()
+        self._told: list[int] = []  # of the present, since the last snapshot
         self._leases: dict[int, int] = {}
+        self._ended: dict[int, int] = {}  # number to when no admission of it can be good any more
+        self._refused: dict[int, int] = {}
+        self._unsure_before_ms = 0
 
     def __repr__(self) -> str:
-        return f"<Line {self.name} tail={self._tail} head={self._head} leases={len(self._leases)}>"
+        return f"<Line {self.name} {self.known} leases={len(self._leases)}>"
 
     @property
     def in_force(self) -> Limits:
         """The limits in force as far as is known here: another process may have brought newer ones."""
-        if self.snapshot and self.snapshot.limits.edition > self.limits.edition:
+        if self.snapshot and self.snapshot.limits.edition >= self.limits.edition:
             return self.snapshot.limits
         return self.limits
 
     def standing(self, number: int) -> Standing | None:
         """What can be said of a number without Redis: that it waits, or nothing."""
-        if self.snapshot and number > self.snapshot.head:
+        if self.snapshot and number > self.snapshot.head and number not in self._ended and number not in self._refused:
             return Waiting()
         return None
 
     def is_void(self, epoch: int) -> bool:
         """Whether tickets of that epoch count no more: the line was reset since."""
-        return epoch < self._epoch
+        return epoch < self.known.epoch
+
+    def learn(self, epoch: int, arrival: int | None, draw: str) -> None:
+        """Takes from a visitor's ticket what the line may have forgotten."""
+        self.known = self.known.and_of(epoch, 0, 0)
+        if arrival is not None and draw == self.in_force.draw:
+            self.known = self.known.and_arrivals(arrival + 1, draw)
 
     def poll(self, number: int) -> None:
         """Notes that a waiting visitor is present; Redis hears of it with the next tick."""
@@ -83,58 +118,130 @@ class Line:
         """Remembers a lease, so that Redis can have it back after a loss."""
         self._leases[number] = max(lease_end_ms, self._leases.get(number, 0))
 
+    def has_ended(self, number: int) -> bool:
+        """Whether a lease was given back or revoked, so that admissions that outlive it are not good any more."""
+        return number in self._ended
+
+    def is_unsure(self, number: int, issued_ms: int) -> bool:
+        """Whether the line must be asked if an admission still has its lease."""
+        return number not in self._leases and (
+            issued_ms < self._unsure_before_ms + CLOCKS_MS or self.was_lost_since(issued_ms)
+        )
+
+    def was_lost_since(self, issued_ms: int) -> bool:
+        """Whether Redis may have lost a lease that was given then."""
+        return self.snapshot is None or issued_ms < max(self.snapshot.generation) + CLOCKS_MS
+
     async def release(self, number: int) -> None:
         """Gives a visitor's place back."""
         await self._run("release", [number])
-        self._present.discard(number)
-        self._leases.pop(number, None)
+        self._end(number)
+
+    async def revoke(self, number: int, until_ms: int) -> None:
+        """Takes a visitor's place away, and refuses the number until a time."""
+        await self._run("revoke", [until_ms, number])
+        self._end(number)
+        self._refused[number] = until_ms
 
     async def tick(self) -> None:
         """Advances the line, and tells Redis who is present."""
         before = self.snapshot
         await self._advance()
         if before and self.snapshot and before.generation != self.snapshot.generation:
-            await self._restore(self.snapshot.now_ms)
+            await self._bring_back(before, self.snapshot.now_ms)
+        self._told = []
         while self._present:
             numbers = [self._present.pop() for _ in range(min(MOST_ITEMS, len(self._present)))]
-            await self._run("poll", [REDIS_CLOCK, *numbers])
+            self._told += numbers
+            await self._ask("poll", numbers)
 
     async def _advance(self) -> None:
         reply = await self._store.run("advance", self.name, [REDIS_CLOCK, SHARED_MS, *self._own()])
-        snapshot = Snapshot.from_reply(reply)
+        before, snapshot = self.snapshot, Snapshot.from_reply(reply)
         self.snapshot = snapshot
-        self._know(snapshot.epoch, snapshot.tail, snapshot.head)
+        self.known = self.known.and_of(snapshot.epoch, snapshot.tail, snapshot.head)
+        self.known = self.known.and_arrivals(snapshot.arrived, snapshot.limits.draw)
         self.rate.note(snapshot.now_ms, snapshot.called, snapshot.limits.edition)
-        self._leases = {number: end for number, end in self._leases.items() if end > snapshot.now_ms}
+        self._note_ended(snapshot, before)
+        for ends in (self._leases, self._ended, self._refused):
+            for number in [number for number, end_ms in ends.items() if end_ms <= snapshot.now_ms]:
+                del ends[number]
 
-    async def _restore(self, now_ms: int) -> None:
+    def _note_ended(self, snapshot: Snapshot, before: Snapshot | None) -> None:
+        known = before.ended if before and before.generation == snapshot.generation else 0
+        for number, refused_ms in snapshot.newly_ended[: snapshot.ended - known]:
+            self._end(number)
+            if refused_ms:
+                self._refused[number] = refused_ms
+        if snapshot.ended - known > len(snapshot.newly_ended):
+            self._leases.clear()
+            self._unsure_before_ms = snapshot.now_ms
+
+    def _end(self, number: int) -> None:
+        """No admission of this number is good any more, and none that was issued can outlive a session."""
+        now_ms = self.snapshot.now_ms if self.snapshot else 0
+        self._ended[number] = max(self._leases.pop(number, 0), now_ms + self.in_force.session_ms) + CLOCKS_MS
+        self._present.discard(number)
+
+    async def _bring_back(self, before: Snapshot, now_ms: int) -> None:
+        """Gives Redis what it has lost, as far as this process knows it."""
         leases = [(number, end) for number, end in self._leases.items() if end > now_ms]
         for start in range(0, len(leases), MOST_ITEMS):
-            chunk = leases[start : start + MOST_ITEMS]
-            await self._run("restore", [REDIS_CLOCK, *(value for lease in chunk for value in lease)])
+            await self._restore(leases[start : start + MOST_ITEMS])
+        for number, until_ms in list(self._refused.items()):
+            await self._run("revoke", [until_ms, number])
+        self._present.update(self._told)
+        await self._run("remind", [before.here_from, before.here])
 
-    async def _join(self, waiting: list[None]) -> list[Joined]:
-        reply = await self._store.run("join", self.name, [REDIS_CLOCK, len(waiting), *self._own()])
-        epoch, first, called, lease_end_ms = map(int, reply)
-        self._know(epoch, first + len(waiting) - 1, first + called - 1 if called else 0)
-        for number in range(first, first + called):
-            self.hold_lease(number, lease_end_ms)
-        return [Joined(epoch, first + i, lease_end_ms if i < called else None) for i in range(len(waiting))]
+    async def _restore(self, leases: list[tuple[int, int]]) -> list[bool]:
+        ends = await self._run("restore", [REDIS_CLOCK, *(value for lease in leases for value in lease)])
+        for (number, _), end_ms in zip(leases, ends, strict=True):
+            if end_ms:
+                self.hold_lease(number, end_ms)
+            else:
+                self._end(number)
+        return [end_ms > 0 for end_ms in ends]
 
-    async def _claim(self, numbers: list[int]) -> list[Standing]:
-        standings = await self._ask("claim", numbers)
+    async def _join(self, identities: list[str]) -> list[Joined | None]:
+        """None where no arrival can be given just now."""
+        people = identities if any(identities) else []
+        reply = await self._store.run("join", self.name, [REDIS_CLOCK, len(identities), *self._own(), *people])
+        epoch, lease_end_ms, *pairs = reply
+        return [self._joined(epoch, lease_end_ms, *pair) for pair in zip(pairs[::2], pairs[1::2], strict=True)]
+
+    def _joined(self, epoch: int, lease_end_ms: int, kind: int, place: int) -> Joined | None:
+        """One joiner's part of the reply (see join.lua)."""
+        match kind:
+            case 0 | 4:
+                self.known = self.known.and_of(epoch, place, 0)
+                return Joined(epoch, place, is_new=kind == 0)
+            case 1:
+                self.known = self.known.and_of(epoch, place, place)
+                self.hold_lease(place, lease_end_ms)
+                return Joined(epoch, place, lease_end_ms=lease_end_ms)
+            case 2 | 5:
+                return Joined(epoch, arrival=place, is_new=kind == 2)
+            case _:
+                return None
+
+    async def _ask(self, transition: str, numbers: list[int]) -> list[Standing]:
+        standings = from_reply(await self._run(transition, [REDIS_CLOCK, *numbers]))
         for number, standing in zip(numbers, standings, strict=True):
             match standing:
                 case Called(lease_end_ms):
-                    self.hold_lease(number, lease_end_ms)
+                    self._ended.pop(number, None)
+                    if transition == "claim":
+                        self.hold_lease(number, lease_end_ms)
+                case Waiting():
+                    self._ended.pop(number, None)
+                case Revoked(until_ms):
+                    self._leases.pop(number, None)
+                    self._refused[number] = until_ms
                 case Spent():
                     self._leases.pop(number, None)
         return standings
 
-    async def _ask(self, transition: str, numbers: list[int]) -> list[Standing]:
-        return from_reply(await self._run(transition, [REDIS_CLOCK, *numbers]))
-
-    async def _run(self, transition: str, arguments: Sequence[int | str]) -> Any:
+    async def _run(self, transition: str, arguments: Sequence[int | str | bytes]) -> Any:
         """Runs a transition that can't begin a line; where Redis has forgotten it, it is begun again first."""
         try:
             return await self._store.run(transition, self.name, arguments)
@@ -143,9 +250,5 @@ class Line:
             return await self._store.run(transition, self.name, arguments)
 
     def _own(self) -> tuple[int | str, ...]:
-        return *self.limits.to_arguments(), self._epoch, self._tail, self._head
-
-    def _know(self, epoch: int, tail: int, head: int) -> None:
-        self._epoch = max(self._epoch, epoch)
-        self._tail = max(self._tail, tail)
-        self._head = max(self._head, head)
+        known = self.known
+        return *self.limits.to_arguments(), known.epoch, known.tail, known.head, known.arrived, known.draw

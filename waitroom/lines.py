@@ -1,25 +1,37 @@
-"""All lines of one process: which line a room has, and the tick that keeps them moving."""
+"""All lines of one process: which line a room and a key have, and the tick that keeps them moving."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from waitroom.errors import StoreLostError
 from waitroom.limits import TICK_MS
-from waitroom.line import Line
+from waitroom.line import REDIS_CLOCK, Line
+from waitroom.memory import Memory
 from waitroom.rooms import Room
 from waitroom.store import Store
 
 log = logging.getLogger(__name__)
 
+# A line of a key that nobody has asked for within this time, and in which nobody waits, is not advanced: its next
+# visitor does that.
+ACTIVE_S = 10.0
+MEMORY_S = 1.0
+
 
 class Lines:
     """The lines of the rooms in the configuration, advanced four times a second."""
 
-    def __init__(self, store: Store, rooms: Iterable[Room]) -> None:
+    def __init__(self, store: Store, rooms: Iterable[Room], memory: Memory) -> None:
         self._store = store
-        self._lines: dict[str, Line] = {}
+        self._memory = memory
+        self._known = memory.recall()
+        self._rooms: dict[str, Room] = {}
+        self._lines: dict[tuple[str, str], Line] = {}
+        self._used_s: dict[tuple[str, str], float] = {}
+        self._noted_s: dict[tuple[str, str], float] = {}
+        self._remembered_s = time.monotonic()
         self.apply(rooms)
 
     @property
@@ -28,20 +40,47 @@ class Lines:
 
     @property
     def all_seen(self) -> bool:
-        """Whether every line was seen at least once."""
-        return all(line.snapshot for line in self._lines.values())
+        """Whether every line that a room has from the start was seen at least once."""
+        return all(line.snapshot for (_, key), line in self._lines.items() if not key)
 
-    def of(self, room: Room) -> Line:
-        return self._lines[room.name]
+    def of(self, room: Room, key: str = "") -> Line:
+        """The line of a room, or of one of its keys, which it was opened for."""
+        at = room.name, key
+        line = self._lines.get(at)
+        if line is None:
+            name = room.line_name(key)
+            line = self._lines[at] = Line(name, room.limits, self._store, self._known.get(name))
+        self._used_s[at] = time.monotonic()
+        return line
+
+    def of_room(self, room: Room) -> Iterator[tuple[str, Line]]:
+        """All lines of a room in this process, by key."""
+        return ((key, line) for (name, key), line in self._lines.items() if name == room.name)
+
+    async def open(self, room: Room, key: str) -> bool:
+        """Whether there may be a line of this key: at most so many at a time, in all processes together."""
+        at = room.name, key
+        if not key or at in self._lines:
+            return True
+        if sum(name == room.name for name, _ in self._lines) >= room.most_lines:
+            return False
+        try:
+            return await self._note(room, key)
+        except StoreLostError:
+            return True
 
     def apply(self, rooms: Iterable[Room]) -> None:
         """Takes over a configuration: limits change with the next transition; lines keep what they know."""
-        kept = self._lines
-        self._lines = {}
-        for room in rooms:
-            line = kept.get(room.name) or Line(room.name, room.limits, self._store)
-            line.limits = room.limits
-            self._lines[room.name] = line
+        self._rooms = {room.name: room for room in rooms}
+        for name, key in list(self._lines):
+            room = self._rooms.get(name)
+            if room and room.has_key(key):
+                self._lines[name, key].limits = room.limits
+            else:
+                self._drop((name, key))
+        for room in self._rooms.values():
+            if not room.has_keys:
+                self.of(room)
 
     async def run(self) -> None:
         """Ticks until cancelled. A lost store is looked for at each tick."""
@@ -64,5 +103,33 @@ class Lines:
         """Raises StoreLostError when Redis can't be used."""
         if self._store.lost:
             await self._store.ping()
-        for line in list(self._lines.values()):
-            await line.tick()
+        now_s = time.monotonic()
+        for at, line in list(self._lines.items()):
+            if at[1]:
+                await self._keep(at, now_s)
+            if not at[1] or now_s - self._used_s[at] < ACTIVE_S or (line.snapshot and line.snapshot.waiting):
+                await line.tick()
+        if now_s - self._remembered_s >= MEMORY_S:
+            self._remembered_s = now_s
+            self._known |= {line.name: line.known for line in self._lines.values() if line.known.tail}
+            self._memory.keep(self._known)
+
+    async def _keep(self, at: tuple[str, str], now_s: float) -> None:
+        """Tells Redis that a line is in use, or forgets one that is not any more."""
+        name, key = at
+        idle_s = self._lines[at].limits.idle_ms / 1000
+        if now_s - self._used_s[at] > idle_s:
+            self._known.pop(self._lines[at].name, None)
+            self._drop(at)
+        elif self._noted_s.get(at, 0.0) < min(self._used_s[at], now_s - idle_s / 4):
+            await self._note(self._rooms[name], key)
+
+    async def _note(self, room: Room, key: str) -> bool:
+        self._noted_s[room.name, key] = time.monotonic()
+        arguments: list[int | str] = [REDIS_CLOCK, key, room.most_lines, room.limits.idle_ms]
+        return bool(await self._store.run("open", room.name, arguments))
+
+    def _drop(self, at: tuple[str, str]) -> None:
+        del self._lines[at]
+        self._used_s.pop(at, None)
+        self._noted_s.pop(at, None)

@@ -1,12 +1,14 @@
 """The pages that visitors see of waitroom itself. Pure rendering: each is one answer, with style and script inside."""
 
 import re
+from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from waitroom import words
 from waitroom.place import Place
 
+Notice = Literal["no_identity", "revoked", "void"]
 _PATH = re.compile(r"/(?:[^/\\\s]|\Z)")
 
 
@@ -32,6 +34,7 @@ class Pages:
         self._refused = environment.get_template("refused.html")
         self._failure = environment.get_template("failure.html")
         self._left = environment.get_template("left.html")
+        self._notice = environment.get_template("notice.html")
 
     def waiting(
         self, place: Place, *, room_title: str, place_url: str, leave_url: str, here: str, refresh_s: int, nonce: str
@@ -51,13 +54,20 @@ class Pages:
         """The refusal of a closed room, with the operator's message if there is one."""
         return self._closed.render(room_title=room_title, message=message, nonce=nonce)
 
-    def refused(self, *, room_title: str, retry_after_s: int, here: str, nonce: str) -> str:
-        """For a visitor who has no place and cannot be given one now. It tries again by itself."""
-        return self._refused.render(room_title=room_title, retry_after_s=retry_after_s, here=here, nonce=nonce)
+    def refused(self, *, room_title: str, retry_after_s: int, here: str, nonce: str, is_full: bool = False) -> str:
+        """For a visitor who has no place and cannot be given one now, because the store is lost, or because the room is
+        full of lines. It tries again by itself."""
+        return self._refused.render(
+            room_title=room_title, retry_after_s=retry_after_s, here=here, nonce=nonce, is_full=is_full
+        )
 
     def failure(self, status: int, *, room_title: str, request_id: str, here: str, nonce: str) -> str:
         """For an admitted visitor whom the origin failed: `status` is 502, 503 or 504."""
         return self._failure.render(status=status, room_title=room_title, request_id=request_id, here=here, nonce=nonce)
+
+    def notice(self, name: Notice, *, room_title: str, message: str, here: str, nonce: str) -> str:
+        """Why a visitor has no place, and what can be done about it."""
+        return self._notice.render(name=name, room_title=room_title, message=message, here=here, nonce=nonce)
 
     def left(self, *, room_title: str, nonce: str) -> str:
         """For a visitor who has given the place up."""

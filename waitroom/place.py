@@ -1,15 +1,29 @@
 """What a visitor is told about the place in the line: the one answer behind the page, the JSON and the poll."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, assert_never
 
-from waitroom.limits import Mode
+from waitroom.limits import Limits
 from waitroom.pace import poll_after_ms, wait_s
 from waitroom.snapshot import Snapshot
-from waitroom.standing import Called, Late, Spent, Standing, Unreachable, Waiting
+from waitroom.standing import Called, Late, Revoked, Spent, Standing, Unreachable, Waiting
 
-State = Literal["waiting", "called", "inside", "none", "closed"]
+State = Literal["early", "waiting", "called", "inside", "none", "closed", "revoked"]
 Pause = Literal["hold", "store_lost"]
+# A crowd that looks at the countdown asks for its place over this time after it ends, and not all at once.
+OPENING_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class DrawTold:
+    """What a visitor is told of the draw: always its commitment and size, and who has one the own arrival, from 0;
+    after the opening the seed, in hex, and with it the place, from 1."""
+
+    commitment: str
+    size: int
+    arrival: int | None = None
+    seed: str | None = None
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +33,7 @@ class Place:
     `position` counts from 1; `waiting` is how many present visitors the line has, oneself included; `wait_s` is the
     range (shortest, longest) of the time that is left, in seconds, None while nobody can say. `paused` says why nobody
     is called, if so: the operator holds the room, or the store is lost and places are kept until it is back.
+    `opens_in_ms` is the time until the line opens, 0 once it has.
     """
 
     state: State
@@ -28,6 +43,8 @@ class Place:
     wait_s: tuple[int, int] | None = None
     paused: Pause | None = None
     message: str = ""
+    opens_in_ms: int = 0
+    draw: DrawTold | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As `GET /.waitroom/rooms/{room}/place` answers it."""
@@ -39,6 +56,8 @@ class Place:
             "paused": self.paused,
             "poll_after_ms": self.poll_after_ms,
             "message": self.message,
+            "opens_in_ms": self.opens_in_ms,
+            "draw": asdict(self.draw) if self.draw else None,
         }
 
 
@@ -48,23 +67,28 @@ class Outlook:
 
     snapshot: Snapshot | None
     calls_per_minute: float | None
-    mode: Mode
-    rate_per_minute: int
-    presence_ms: int
+    limits: Limits
     polls_per_second: int
     message: str
 
     def place(self, number: int, standing: Standing, chance: float) -> Place:
         """The place of a number by its standing. `chance`, in [0, 1), spreads the polls of those who came together."""
+        mode = self.limits.mode
         match standing:
-            case _ if self.mode == "closed":
-                return Place("closed", self._poll_after_ms(None, 0, chance), message=self.message)
+            case _ if mode == "closed":
+                return self._closed(chance)
             case Called():
                 return Place("called", 1000, message=self.message)
             case Spent():
                 return Place("none", 1000, message=self.message)
-            case _ if self.mode == "open":
+            case Revoked():
+                return Place("revoked", self._poll_after_ms(None, 0, chance), message=self.message)
+            case _ if mode == "open":
                 return Place("called", 1000, message=self.message)
+            case _ if self.snapshot and self.snapshot.phase == "early":
+                return self._early(self.snapshot, chance)
+            case _ if self.snapshot and self.snapshot.phase == "over":
+                return self._closed(chance)
             case Waiting() | Unreachable():
                 position = self.snapshot.position(number) if self.snapshot else None
                 return self._waiting(position, chance, lost=isinstance(standing, Unreachable))
@@ -73,10 +97,20 @@ class Outlook:
             case _:
                 assert_never(standing)
 
+    def _closed(self, chance: float) -> Place:
+        return Place("closed", self._poll_after_ms(None, 0, chance), message=self.message)
+
+    def _early(self, snapshot: Snapshot, chance: float) -> Place:
+        """Nobody is told a position before the line opens: with a draw it would tell the number."""
+        opens_in_ms = self.limits.opens_ms - snapshot.now_ms
+        often_ms = self._poll_after_ms(None, snapshot.waiting, chance)
+        after_ms = min(often_ms, opens_in_ms + round(OPENING_MS * chance))
+        return Place("early", after_ms, waiting=snapshot.waiting, message=self.message, opens_in_ms=opens_in_ms)
+
     def _waiting(self, position: int | None, chance: float, *, lost: bool) -> Place:
-        paused: Pause | None = "store_lost" if lost else "hold" if self.mode == "hold" else None
+        paused: Pause | None = "store_lost" if lost else "hold" if self.limits.mode == "hold" else None
         waiting = max(self.snapshot.waiting if self.snapshot else 0, position or 0)
-        wait = wait_s(position, self.calls_per_minute, self.rate_per_minute) if position and not paused else None
+        wait = wait_s(position, self.calls_per_minute, self.limits.rate_per_minute) if position and not paused else None
         return Place(
             state="waiting",
             poll_after_ms=self._poll_after_ms(wait, waiting, chance),
@@ -91,7 +125,7 @@ class Outlook:
         return poll_after_ms(
             wait,
             waiting,
-            presence_ms=self.presence_ms,
+            presence_ms=self.limits.presence_ms,
             polls_per_second=self.polls_per_second,
             chance=chance,
         )

@@ -5,29 +5,36 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from waitroom.admission import Admission, AdmissionVerifier
+from waitroom.draw import Draws, commitment
 from waitroom.errors import AdmissionError, StoreLostError, TicketError
-from waitroom.gate import Admit, Ask, Facts, Forward, Settled, decide
-from waitroom.line import Line
+from waitroom.gate import Admit, Ask, Facts, Forward, Lend, Refuse, Settled, decide
+from waitroom.line import Joined, Line
 from waitroom.lines import Lines
-from waitroom.place import Outlook, Place
+from waitroom.loans import Loans
+from waitroom.place import DrawTold, Outlook, Place
 from waitroom.rooms import Room
-from waitroom.standing import Called, Spent, Standing, Unreachable, Waiting
+from waitroom.standing import Called, Late, Revoked, Spent, Standing, Unreachable, Waiting
 from waitroom.ticket import Ticket, TicketSigner, new_visitor
 
 # Admissions remembered; beyond that, the ended ones are dropped.
 MOST_KNOWN = 100_000
 NOTHING_TO_WAIT_FOR_MS = 1000
+# How long a number is refused that an origin has revoked.
+REVOKED_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request for a room as the gate needs it. `ticket` and `admission` are texts as brought, "" where none is."""
+    """A request for a line as the gate needs it. `ticket` and `admission` are texts as brought, `identity` the hash of
+    who asks; "" where none is."""
 
     ticket: str
     admission: str
-    own: bool
-    bypass: bool
-    joins: bool
+    key: str = ""
+    identity: str = ""
+    own: bool = False
+    bypass: bool = False
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +49,26 @@ class Reception:
     """`now_s` is this process's clock; it judges only when an admission ends."""
 
     def __init__(
-        self, lines: Lines, tickets: TicketSigner, admissions: AdmissionVerifier, now_s: Callable[[], float]
+        self,
+        lines: Lines,
+        tickets: TicketSigner,
+        admissions: AdmissionVerifier,
+        draws: Draws,
+        now_s: Callable[[], float],
     ) -> None:
         self._lines = lines
         self._tickets = tickets
         self._admissions = admissions
+        self._draws = draws
         self._now_s = now_s
+        self._loans = Loans()
         self._known: dict[tuple[str, str], Admission] = {}
 
     async def receive(self, room: Room, visit: Visit) -> Received:
         """Decides; where the gate asks for more, the line is asked, at most for a claim and then for a number."""
-        line = self._lines.of(room)
+        if not visit.own and not visit.bypass and not await self._lines.open(room, visit.key):
+            return Received(Refuse("full"))
+        line = self._lines.of(room, visit.key)
         facts = self._facts(room, line, visit)
         new_ticket: Ticket | None = None
         while True:
@@ -61,79 +77,138 @@ class Reception:
                 case Ask(Ticket(number=number)):
                     facts = replace(facts, standing=await self._claimed(line, number))
                 case Ask():
-                    facts = await self._joined(line, facts)
+                    facts = await self._joined(line, facts, visit.identity)
                     new_ticket = facts.ticket
                 case Forward(Admission() as admission, renew=True):
                     renewed = await self._renewed(line, facts, admission)
                     if renewed:
                         return Received(renewed)
-                    self._forget(room, visit.admission, admission)
                     facts = replace(facts, admission=None)
+                case Lend():
+                    self._loans.take(room.name, self._now_s())
+                    return Received(decision)
                 case _:
                     return Received(decision, new_ticket)
 
     async def place(self, room: Room, visit: Visit) -> Place:
         """Where a visitor stands, and a sign of its presence. Redis is asked only for a number that was passed."""
-        if self._admission(room, visit.admission):
+        line = self._lines.of(room, visit.key)
+        if self._admission(room, line, visit):
             return Place("inside", poll_after_ms=NOTHING_TO_WAIT_FOR_MS)
-        ticket = self._ticket(room, visit.ticket)
-        if ticket is None:
+        ticket = self._ticket(line, visit)
+        if ticket is None or line.is_void(ticket.epoch):
             return Place("none", poll_after_ms=NOTHING_TO_WAIT_FOR_MS)
-        line = self._lines.of(room)
         standing = self._standing(line, ticket.number) or await self._looked(line, ticket.number)
-        return self.outlook(room).place(ticket.number, standing, random.random())
+        return self.told(room, line, ticket, standing)
+
+    def waiting(self, room: Room, key: str, ticket: Ticket, standing: Standing) -> Place:
+        """The place of a visitor of whom the gate has decided that it waits."""
+        return self.told(room, self._lines.of(room, key), ticket, standing)
 
     async def release(self, room: Room, visit: Visit) -> None:
         """Gives the visitor's place back, inside or in the line. Raises StoreLostError."""
-        admission = self._admission(room, visit.admission)
-        if holder := admission or self._ticket(room, visit.ticket):
-            await self._lines.of(room).release(holder.number)
-        if admission:
-            self._forget(room, visit.admission, admission)
+        line = self._lines.of(room, visit.key)
+        if holder := self._admission(room, line, visit) or self._ticket(line, visit):
+            await line.release(holder.number)
 
-    def outlook(self, room: Room) -> Outlook:
-        """What the room's line looks like to those who wait in it."""
-        line = self._lines.of(room)
-        return Outlook(
+    async def release_number(self, room: Room, key: str, number: int) -> None:
+        """Gives back the place of a number. Raises StoreLostError."""
+        await self._lines.of(room, key).release(number)
+
+    async def revoke_number(self, room: Room, key: str, number: int) -> None:
+        """Takes the place of a number away, and refuses it for a day. Raises StoreLostError."""
+        await self._lines.of(room, key).revoke(number, int((self._now_s() + REVOKED_S) * 1000))
+
+    def told(self, room: Room, line: Line, ticket: Ticket, standing: Standing) -> Place:
+        """What the visitor is told of the place."""
+        outlook = Outlook(
             snapshot=line.snapshot,
             calls_per_minute=line.rate.per_minute,
-            mode=line.in_force.mode,
-            rate_per_minute=line.in_force.rate_per_minute,
-            presence_ms=line.in_force.presence_ms,
+            limits=line.in_force,
             polls_per_second=room.polls_per_second,
             message=room.message,
         )
+        place = outlook.place(ticket.number, standing, random.random())
+        return replace(place, draw=self._draw_told(line, ticket))
 
-    def _ticket(self, room: Room, text: str) -> Ticket | None:
-        """The ticket in a text, if it is ours, of this room, and not void."""
+    def _draw_told(self, line: Line, ticket: Ticket) -> DrawTold | None:
+        limits = line.in_force
+        if not limits.draw or line.snapshot is None:
+            return None
+        draw = self._draws.of(line.name, limits.draw, limits.draw_size)
+        told = DrawTold(commitment(draw.seed), draw.size, ticket.arrival)
+        if line.snapshot.phase == "early":
+            return told
+        place = None if ticket.arrival is None else draw.place(ticket.arrival)
+        return replace(told, seed=draw.seed.hex(), place=place)
+
+    def _ticket(self, line: Line, visit: Visit) -> Ticket | None:
+        """The ticket in a visit, if it is ours, of this line, and of the person who asks; with the number drawn for
+        it."""
         try:
-            ticket = self._tickets.read(text)
+            ticket = self._tickets.read(visit.ticket)
         except TicketError:
             return None
-        line = self._lines.of(room)
-        return ticket if ticket.line == line.name and not line.is_void(ticket.epoch) else None
+        if ticket.line != line.name or (visit.identity and ticket.visitor != visit.identity):
+            return None
+        line.learn(ticket.epoch, ticket.arrival, ticket.draw)
+        return self._drawn(line, ticket)
 
-    def _admission(self, room: Room, text: str) -> Admission | None:
-        """The admission in a text, if it holds for this room now. Its signature is checked once, then remembered."""
-        admission = self._known.get((room.name, text)) or self._verified(room, text)
-        return admission if admission and admission.expires_s > self._now_s() else None
+    def _drawn(self, line: Line, ticket: Ticket) -> Ticket | None:
+        """A ticket with its number; None where its draw is not, or no longer, the line's."""
+        if ticket.arrival is None:
+            return ticket
+        limits = line.in_force
+        if ticket.draw != limits.draw or ticket.arrival >= limits.draw_size:
+            return None
+        place = self._draws.of(line.name, limits.draw, limits.draw_size).place(ticket.arrival)
+        return replace(ticket, number=limits.drawn_number(place))
 
-    def _forget(self, room: Room, text: str, admission: Admission) -> None:
-        """From now on this admission holds no more: its lease was given back."""
-        self._known[room.name, text] = replace(admission, expires_s=0)
+    def _admission(self, room: Room, line: Line, visit: Visit) -> Admission | None:
+        """The admission in a visit, if it holds for this line now. Its signature is checked once, then remembered."""
+        known = self._known.get((room.name, visit.admission)) or self._verified(room, visit.admission)
+        if known is None or known.number == 0 or known.key != visit.key or known.expires_s <= self._now_s():
+            return None
+        if line.has_ended(known.number):
+            return None
+        if not line.is_unsure(known.number, known.issued_s * 1000):
+            line.hold_lease(known.number, known.expires_s * 1000)
+        return known
 
     def _facts(self, room: Room, line: Line, visit: Visit) -> Facts:
         limits = line.in_force
         facts = Facts(
-            mode=limits.mode, session_s=limits.session_ms / 1000, own=visit.own, bypass=visit.bypass, joins=visit.joins
+            mode=limits.mode,
+            phase=line.snapshot.phase if line.snapshot else "open",
+            session_s=limits.session_ms / 1000,
+            own=visit.own,
+            bypass=visit.bypass,
+            joins=visit.joins,
         )
         if visit.own or visit.bypass:
             return facts
-        if admission := self._admission(room, visit.admission):
-            return replace(facts, admission=admission)
-        if ticket := self._ticket(room, visit.ticket):
-            return replace(facts, ticket=ticket, standing=self._standing(line, ticket.number))
-        return facts
+        if self._lines.store_lost:
+            facts = self._with_loss(facts, room, visit)
+        if admission := self._admission(room, line, visit):
+            return replace(
+                facts, admission=admission, unsure=line.is_unsure(admission.number, admission.issued_s * 1000)
+            )
+        lacks_identity = room.identity is not None and room.identity.required and not visit.identity
+        if ticket := self._ticket(line, visit):
+            standing = self._standing(line, ticket.number)
+            is_void = line.is_void(ticket.epoch)
+            return replace(facts, ticket=ticket, standing=standing, is_void=is_void, lacks_identity=lacks_identity)
+        return replace(facts, lacks_identity=lacks_identity)
+
+    def _with_loss(self, facts: Facts, room: Room, visit: Visit) -> Facts:
+        known = self._known.get((room.name, visit.admission)) or self._verified(room, visit.admission)
+        is_loan = known and known.number == 0 and known.key == visit.key and known.expires_s > self._now_s()
+        return replace(
+            facts,
+            on_loss=room.on_store_loss,
+            on_loan=known if is_loan else None,
+            lends=self._loans.are_left(room.name, room.loss_cap, self._now_s()),
+        )
 
     def _standing(self, line: Line, number: int) -> Standing | None:
         """What this process can say of a number by itself; who waits is noted as present."""
@@ -154,28 +229,44 @@ class Reception:
         except StoreLostError:
             return Unreachable()
 
-    async def _joined(self, line: Line, facts: Facts) -> Facts:
+    async def _joined(self, line: Line, facts: Facts, identity: str) -> Facts:
         try:
-            joined = await line.join(None)
+            joined = await line.join(identity)
         except StoreLostError:
+            joined = None
+        if joined is None:
             return replace(facts, ticket=None, standing=Unreachable())
-        visitor = facts.ticket.visitor if facts.ticket else new_visitor()
-        ticket = Ticket(line.name, joined.epoch, joined.number, int(self._now_s()), visitor)
-        standing = Called(joined.lease_end_ms) if joined.lease_end_ms else Waiting()
-        return replace(facts, ticket=ticket, standing=standing)
+        visitor = identity or (facts.ticket.visitor if facts.ticket else new_visitor())
+        ticket = Ticket(
+            line=line.name,
+            epoch=joined.epoch,
+            number=joined.number,
+            issued_s=int(self._now_s()),
+            visitor=visitor,
+            arrival=joined.arrival,
+            draw=line.in_force.draw if joined.arrival is not None else "",
+        )
+        return replace(facts, ticket=self._drawn(line, ticket), standing=_standing_of(joined), is_void=False)
 
     async def _renewed(self, line: Line, facts: Facts, admission: Admission) -> Forward | Admit | None:
-        """Extends the lease of an active visitor; None if it was given back. While nobody can say, it holds."""
+        """Extends the lease of an active visitor; None if it has none any more. While nobody can say, it holds."""
         known_s = line.lease_end_ms(admission.number) / 1000
         if known_s > admission.expires_s + 1 and known_s - self._now_s() > facts.session_s / 2:
             return Forward(admission)  # another request of theirs has just done it
-        match await self._claimed(line, admission.number):
+        lease = admission.number, admission.expires_s * 1000
+        try:
+            if line.was_lost_since(admission.issued_s * 1000) and not await line.restore(lease):
+                return None
+            standing = await line.claim(admission.number)
+            if isinstance(standing, Waiting | Late):  # Redis lost it just now, and nobody has noticed yet
+                return Forward(admission) if await line.restore(lease) else None
+        except StoreLostError:
+            return Forward(admission)
+        match standing:
             case Called(lease_end_ms):
                 return Admit(admission.visitor, admission.number, lease_end_ms)
-            case Spent():
+            case Spent() | Revoked() | Unreachable():
                 return None
-            case _:
-                return Forward(admission)
 
     def _verified(self, room: Room, text: str) -> Admission | None:
         now_s = self._now_s()
@@ -183,10 +274,16 @@ class Reception:
             admission = self._admissions.verify(text, room.audience, now_s)
         except AdmissionError:
             return None
-        if admission.number == 0:  # for origins of open rooms; nobody's lease stands behind it
+        if admission.room != room.name:  # rooms may share an audience, and never a place
             return None
         if len(self._known) >= MOST_KNOWN:
             self._known = {key: known for key, known in self._known.items() if known.expires_s > now_s}
         self._known[room.name, text] = admission
-        self._lines.of(room).hold_lease(admission.number, admission.expires_s * 1000)
         return admission
+
+
+def _standing_of(joined: Joined) -> Standing | None:
+    """What joining tells of the place; None for one that somebody had already, of which the line must be asked."""
+    if joined.lease_end_ms:
+        return Called(joined.lease_end_ms)
+    return Waiting() if joined.is_new else None

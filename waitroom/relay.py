@@ -1,7 +1,7 @@
 """Carries one exchange between visitor and origin: the request as it comes, the response as it comes, both streamed."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 
 from aiohttp import web
@@ -10,10 +10,12 @@ from multidict import CIMultiDict
 from waitroom.asking import Asking
 from waitroom.errors import OriginError
 from waitroom.forward import Forwarder, OriginRequest, OriginResponse
-from waitroom.headers import to_origin, to_visitor
+from waitroom.headers import Command, command, to_origin, to_visitor
 from waitroom.rooms import Room
 
 log = logging.getLogger(__name__)
+
+Obey = Callable[[Command], Awaitable[list[str]]]
 
 
 class Relayed(web.StreamResponse):
@@ -43,9 +45,10 @@ class Relay:
         self._turn = count()
 
     async def carry(
-        self, request: web.Request, asking: Asking, room: Room, token: str | None, cookies: list[str]
+        self, request: web.Request, asking: Asking, room: Room, token: str | None, cookies: list[str], obey: Obey
     ) -> web.StreamResponse:
-        """Sends the request on with the admission `token`, and the response back with the `cookies` set.
+        """Sends the request on with the admission `token`, and the response back with the `cookies` set. What the
+        origin commands is obeyed first, and gives more cookies.
 
         Raises OriginError while there is no response yet; one that breaks off later breaks off for the visitor too
         (RFC 9112, section 8), and never looks complete.
@@ -54,6 +57,8 @@ class Relay:
         origin = room.origins[next(self._turn) % len(room.origins)]
         body = _chunks(request) if request.body_exists else None
         async with self._forwarder.send(OriginRequest(asking.method, origin, asking.target, fields, body)) as answer:
+            if order := command(answer.fields):
+                cookies = [*cookies, *await obey(order)]
             response = Relayed(answer, cookies)
             await response.prepare(request)
             try:

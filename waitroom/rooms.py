@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
-from waitroom.limits import Limits
+from waitroom.identity import Identity
+from waitroom.limits import Limits, OnStoreLoss
+
+KEY = "{key}"
 
 # Decoding is repeated until nothing changes: an origin may decode once more than we would guess. Bounded, since
 # each step shortens the path by a third of what it decodes.
@@ -15,7 +18,12 @@ MOST_DECODINGS = 8
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A rule of the configuration, as values; times carry their unit."""
+    """A rule of the configuration, as values; times carry their unit.
+
+    A room with {key} in its paths has a line for each key that fits `key_pattern`, `most_lines` at a time. While the
+    store is lost, `on_store_loss` says what becomes of those who are not inside; `loss_cap` is how many each process
+    then lets in by itself.
+    """
 
     name: str
     title: str
@@ -28,14 +36,42 @@ class Room:
     page_status: int
     polls_per_second: int
     message: str
+    key_pattern: str = ""
+    most_lines: int = 1
+    identity: Identity | None = None
+    on_store_loss: OnStoreLoss = "hold"
+    loss_cap: int = 0
+
+    @property
+    def has_keys(self) -> bool:
+        return KEY in self.paths[0]
 
     def guards(self, host: str, path: str) -> bool:
         """Whether a request for a host (lower case, no port) and a normalised path is this room's."""
-        return _matches(self.hosts, host) and _matches(self.paths, path)
+        return any(_pattern(glob).fullmatch(host) for glob in self.hosts) and self._match(path) is not None
+
+    def key_of(self, path: str) -> str | None:
+        """The key of the line that a guarded path belongs to; "" in a room without keys, None where no line can be."""
+        match = self._match(path)
+        if match is None or not self.has_keys:
+            return ""
+        key: str = match["key"]
+        return key if self.has_key(key) else None
+
+    def has_key(self, key: str) -> bool:
+        """Whether there may be a line of that key."""
+        return re.fullmatch(self.key_pattern, key) is not None if self.has_keys else key == ""
+
+    def line_name(self, key: str) -> str:
+        """What the line is called in Redis and in tickets; neither rooms nor keys have a slash in their names."""
+        return f"{self.name}/{key}" if key else self.name
+
+    def _match(self, path: str) -> re.Match[str] | None:
+        return next((match for glob in self.paths if (match := _pattern(glob).fullmatch(path))), None)
 
     def lets_by(self, raw_path: str, path: str) -> bool:
         """Whether a bypass rule forwards this request without a place: never one whose spelling is unusual."""
-        return raw_path == path and _matches(self.bypass, path)
+        return raw_path == path and any(_pattern(glob).fullmatch(path) for glob in self.bypass)
 
 
 class Rooms:
@@ -78,14 +114,10 @@ def normalised(raw_path: str) -> str:
     return "/" + "/".join(segments) + slash
 
 
-def _matches(patterns: tuple[str, ...], text: str) -> bool:
-    return any(_pattern(pattern).fullmatch(text) for pattern in patterns)
-
-
 @lru_cache(maxsize=1024)
 def _pattern(glob: str) -> re.Pattern[str]:
-    """`*` stands for any characters; `/admin/*` also for `/admin` itself."""
-    expression = ".*".join(map(re.escape, glob.split("*")))
+    """`*` stands for any characters, `{key}` for any within a segment; `/admin/*` also for `/admin` itself."""
+    expression = ".*".join(map(re.escape, glob.split("*"))).replace(re.escape(KEY), "(?P<key>[^/]+)")
     if glob.endswith("/*"):
         expression = expression.removesuffix("/.*") + "(/.*)?"
     return re.compile(expression, re.DOTALL)

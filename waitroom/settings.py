@@ -4,20 +4,28 @@ import ipaddress
 import math
 import re
 import tomllib
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from waitroom.errors import ConfigError, Fault
-from waitroom.limits import TICK_MS, Limits, Mode
-from waitroom.rooms import Room, Rooms
+from waitroom.identity import Identity
+from waitroom.limits import TICK_MS, Limits, Mode, OnStoreLoss
+from waitroom.rooms import KEY, Room, Rooms
 
 # What may hold a password, and is never shown.
 SECRET = ("store", "url")
 ROOM_NAME = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
+# What a key may consist of in any case: it stands in cookies' names, in tickets and in Redis.
+KEY_CHARACTERS = r"[A-Za-z0-9_-]{1,64}"
+SHARED_SECRETS = {"HS256", "HS384", "HS512"}
+SHORTEST_SECRET = 32
 
 
 def _address(value: str) -> str:
@@ -54,6 +62,27 @@ def _glob(value: str) -> str:
     return value
 
 
+def _guarded(value: str) -> str:
+    if value.count(KEY) > 1 or (KEY in value and not re.search(r"/\{key\}(/|$)", value)):
+        raise ValueError('may have one {key}, as a whole segment: "/flights/{key}/*"')
+    _glob(value.replace(KEY, "key"))
+    return value
+
+
+def _key_pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as exc:
+        raise ValueError(f"should be a regular expression ({exc})") from exc
+    return value
+
+
+def _moment(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("should say its time zone, for instance 2027-03-01T09:00:00+09:00")
+    return value
+
+
 def _host(value: str) -> str:
     if value != value.lower() or re.search(r"[/\s@]|:\d+$", value) or not value:
         raise ValueError("should be a host name in lower case without port, in which * stands for anything")
@@ -65,7 +94,11 @@ Origin = Annotated[str, AfterValidator(_origin)]
 Network = Annotated[str, AfterValidator(_network)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
 PathGlob = Annotated[str, AfterValidator(_glob)]
+GuardedGlob = Annotated[str, AfterValidator(_guarded)]
+KeyPattern = Annotated[str, AfterValidator(_key_pattern)]
+Moment = Annotated[datetime, AfterValidator(_moment)]
 HostGlob = Annotated[str, AfterValidator(_host)]
+Algorithm = Literal["EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "HS256", "HS384", "HS512"]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
 
@@ -93,12 +126,62 @@ class KeySettings(Table):
     ticket: list[str] = []
 
 
+class IdentitySettings(Table):
+    """Where a room finds who somebody is; exactly one of `header` and `cookie`."""
+
+    header: str = ""
+    cookie: str = ""
+    claim: str = ""
+    key_file: str = ""
+    algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["EdDSA"]
+    required: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if bool(self.header) == bool(self.cookie):
+            raise ValueError('should name either a header or a cookie, for instance cookie = "session"')
+        if bool(self.claim) != bool(self.key_file):
+            raise ValueError("claim and key_file go together: a claim is believed only if its signature is verified")
+        if len({algorithm in SHARED_SECRETS for algorithm in self.algorithms}) > 1:
+            raise ValueError("algorithms should be all of shared secrets (HS…) or all of public keys, never both")
+        if self.key_file:
+            self._check_key()
+        return self
+
+    def _check_key(self) -> None:
+        try:
+            key = self._key()
+            for algorithm in self.algorithms:
+                jwt.get_algorithm_by_name(algorithm).prepare_key(key)
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm, jwt.PyJWTError) as exc:
+            raise ValueError(f"key_file = {self.key_file!r} can't be used for {self.algorithms}: {exc}") from exc
+        if self.algorithms[0] in SHARED_SECRETS and len(key) < SHORTEST_SECRET:
+            raise ValueError(f"the secret in {self.key_file!r} should have at least {SHORTEST_SECRET} characters")
+
+    def _key(self) -> str:
+        return Path(self.key_file).read_text("utf-8").strip() if self.key_file else ""
+
+    def to_identity(self) -> Identity:
+        """As values for the rest of the program."""
+        return Identity(
+            source="header" if self.header else "cookie",
+            name=self.header or self.cookie,
+            claim=self.claim,
+            key=self._key(),
+            algorithms=tuple(self.algorithms),
+            required=self.required,
+        )
+
+
 class RoomSettings(Table):
     name: Annotated[str, Field(pattern=ROOM_NAME)]
     title: str = ""
     audience: str = ""
     hosts: Annotated[list[HostGlob], Field(min_length=1)] = ["*"]
-    paths: Annotated[list[PathGlob], Field(min_length=1)] = ["/*"]
+    paths: Annotated[list[GuardedGlob], Field(min_length=1)] = ["/*"]
+    key_pattern: KeyPattern = KEY_CHARACTERS
+    max_lines: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    idle_s: Annotated[int, Field(ge=60, le=7 * 86_400)] = 3_600
     bypass: list[PathGlob] = []
     origins: Annotated[list[Origin], Field(min_length=1)]
     mode: Mode = "auto"
@@ -108,6 +191,13 @@ class RoomSettings(Table):
     session_s: Seconds = 600
     claim_s: Annotated[int, Field(ge=5, le=3_600)] = 60
     presence_s: Annotated[int, Field(ge=5, le=3_600)] = 60
+    opens_at: Moment | None = None
+    closes_at: Moment | None = None
+    draw: Annotated[str, Field(pattern=ROOM_NAME)] | None = None
+    draw_size: Annotated[int, Field(ge=1, le=10_000_000)] = 1_000_000
+    identity: IdentitySettings | None = None
+    on_store_loss: OnStoreLoss = "hold"
+    loss_cap: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     page_status: Annotated[int, Field(ge=200, le=599)] = 200
     polls_per_second: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     message: Annotated[str, Field(max_length=500)] = ""
@@ -122,6 +212,14 @@ class RoomSettings(Table):
             )
         if self.session_s < self.claim_s:
             raise ValueError(f"session_s = {self.session_s} should not be shorter than claim_s = {self.claim_s}")
+        if len({KEY in path for path in self.paths}) > 1:
+            raise ValueError("either all of the paths have {key}, or none")
+        if KEY in self.paths[0] and self.idle_s < max(self.session_s, self.presence_s):
+            raise ValueError(f"idle_s = {self.idle_s} should not be shorter than session_s and presence_s")
+        if self.draw and not self.opens_at:
+            raise ValueError("draw needs opens_at: those who come before it are drawn")
+        if self.opens_at and self.closes_at and self.opens_at >= self.closes_at:
+            raise ValueError("closes_at should be after opens_at")
         return self
 
     def to_room(self, version: int, edited_ms: int) -> Room:
@@ -136,6 +234,11 @@ class RoomSettings(Table):
             claim_ms=self.claim_s * 1000,
             presence_ms=self.presence_s * 1000,
             session_ms=self.session_s * 1000,
+            opens_ms=_to_ms(self.opens_at),
+            closes_ms=_to_ms(self.closes_at),
+            draw=self.draw or "",
+            draw_size=self.draw_size if self.draw else 0,
+            idle_ms=self.idle_s * 1000 if KEY in self.paths[0] else 0,
         )
         return Room(
             name=self.name,
@@ -149,7 +252,16 @@ class RoomSettings(Table):
             page_status=self.page_status,
             polls_per_second=self.polls_per_second,
             message=self.message,
+            key_pattern=rf"(?={KEY_CHARACTERS}\Z)(?:{self.key_pattern})",
+            most_lines=self.max_lines,
+            identity=self.identity.to_identity() if self.identity else None,
+            on_store_loss=self.on_store_loss,
+            loss_cap=self.loss_cap or self.cap,
         )
+
+
+def _to_ms(moment: datetime | None) -> int:
+    return round(moment.timestamp() * 1000) if moment else 0
 
 
 class Settings(Table):

@@ -6,15 +6,20 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from waitroom.limits import Limits
+from waitroom.limits import Limits, Phase
+
+# The present are counted up to each block of so many bytes once a snapshot; within a block, for each number.
+BLOCK = 1024
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """The reply of advance.lua, parsed; times are of Redis's clock.
 
-    Present numbers behind head are known in two grains: `front` is the bitmap of those from `front_from` on (8,192
-    numbers, the high bit first); behind it, each of `counts` tells how many of the next `stretch` numbers are present.
+    `here` is the bitmap of the present numbers behind head, from the number `here_from` on, the high bit first: an
+    eighth of a byte for each that waits. `ended` counts the numbers whose lease was given back before its end, or that
+    were revoked; `newly_ended` has the last of them, the newest first, each with the time until which it is refused, or
+    0.
     """
 
     now_ms: int
@@ -23,58 +28,58 @@ class Snapshot:
     epoch: int
     tail: int
     head: int
+    arrived: int
     inside: int
     late: int
     joined: int
     called: int
     claimed: int
     released: int
+    ended: int
     limits: Limits
-    front_from: int
-    front: bytes
-    stretch: int
-    counts: tuple[int, ...]
+    here_from: int
+    here: bytes
+    newly_ended: tuple[tuple[int, int], ...]
 
     @classmethod
     def from_reply(cls, reply: Sequence[Any]) -> "Snapshot":
         """Reads the reply of advance.lua (its header gives the order)."""
-        version, edited_ms, mode, *rest = reply[12:21]
-        limits = Limits(version, edited_ms, mode.decode(), *rest)
-        values: list[Any] = [*reply[:12], limits, *reply[21:24], tuple(reply[24])]
+        of_limits: list[Any] = [value.decode() if isinstance(value, bytes) else value for value in reply[14:28]]
+        limits = Limits(*of_limits)
+        here_from, here, newly_ended = reply[28:]
+        ended = tuple((int(number), int(until)) for number, until in (pair.split(b":") for pair in newly_ended))
+        values: list[Any] = [*reply[:14], limits, here_from, here, ended]
         return cls(*values)
 
     @property
     def generation(self) -> tuple[int, int]:
-        """Changes whenever the store lost something: leases known elsewhere must then be restored."""
+        """Changes whenever the store lost something: what is known elsewhere must then be restored."""
         return self.born_ms, self.lost_ms
 
-    @cached_property
-    def _front_present(self) -> int:
-        return int.from_bytes(self.front).bit_count()
+    @property
+    def phase(self) -> Phase:
+        return self.limits.phase(self.now_ms)
 
     @cached_property
-    def _counted_before(self) -> list[int]:
-        """Present numbers before each stretch, and, last, before the end."""
-        return list(accumulate(self.counts, initial=self._front_present))
+    def _before(self) -> list[int]:
+        """How many are present before each block, and, last, in all."""
+        blocks = range(0, len(self.here), BLOCK)
+        counts = (int.from_bytes(self.here[start : start + BLOCK]).bit_count() for start in blocks)
+        return list(accumulate(counts, initial=0))
 
     @property
     def waiting(self) -> int:
         """How many present visitors have not been called."""
-        return self.late + self._counted_before[-1]
+        return self.late + self._before[-1]
 
     def position(self, number: int) -> int:
-        """The position of a number that was not called yet: the present before it, and the late, plus one.
-
-        Exact for the 8,192 numbers behind head, interpolated within a stretch beyond.
-        """
+        """The position of a number that was not called yet: the present before it, and the late, plus one."""
         return self.late + self._present_before(number) + 1
 
     def _present_before(self, number: int) -> int:
-        bits = max(0, number - self.front_from)
-        if bits < len(self.front) * 8:
-            whole, rest = divmod(bits, 8)
-            return int.from_bytes(self.front[:whole]).bit_count() + (self.front[whole] >> (8 - rest)).bit_count()
-        stretch, into = divmod(bits - len(self.front) * 8, self.stretch)
-        if stretch >= len(self.counts):
-            return self._counted_before[-1]
-        return self._counted_before[stretch] + self.counts[stretch] * into // self.stretch
+        whole, rest = divmod(max(0, number - self.here_from), 8)
+        if whole >= len(self.here):
+            return self._before[-1]
+        block = whole // BLOCK
+        within = int.from_bytes(self.here[block * BLOCK : whole]).bit_count()
+        return self._before[block] + within + (self.here[whole] >> (8 - rest)).bit_count()

@@ -29,11 +29,18 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
+class Revoked:
+    """The place was taken away, and the number is refused until `until_ms` (Redis's clock)."""
+
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unreachable:
     """The store is lost: nobody can say, and the place is kept."""
 
 
-Standing = Waiting | Called | Late | Spent | Unreachable
+Standing = Waiting | Called | Late | Spent | Revoked | Unreachable
 
 
 def from_reply(reply: Sequence[int]) -> list[Standing]:
@@ -51,5 +58,7 @@ def _from_pair(kind: int, value: int) -> Standing:
             return Late(value)
         case 3:
             return Spent()
+        case 4:
+            return Revoked(value)
         case _:
             raise ValueError(f"poll.lua and claim.lua answer no kind {kind}")

@@ -20,7 +20,11 @@ TRANSITIONS = {
     "poll": ("_line", "poll"),
     "claim": ("_line", "claim"),
     "release": ("_line", "release"),
+    "revoke": ("_line", "revoke"),
     "restore": ("_line", "restore"),
+    "remind": ("_line", "remind"),
+    "reset": ("_line", "reset"),
+    "open": ("_line", "open"),
 }
 # A store that takes longer than this is as good as lost: visitors are waiting on the answer.
 TIMEOUT_S = 0.5
@@ -52,7 +56,7 @@ class Store:
         self._scripts = {name: self._redis.register_script(script(name)) for name in TRANSITIONS}
         self.lost = False
 
-    async def run(self, transition: str, line: str, arguments: Sequence[int | str]) -> Any:
+    async def run(self, transition: str, line: str, arguments: Sequence[int | str | bytes]) -> Any:
         """Runs a transition of a line and gives its raw reply.
 
         Raises NoLineError, or StoreLostError if Redis can't be reached, can't write, or answers too late.

@@ -1,6 +1,8 @@
 """All keys in Redis. One line's keys share a hash tag, so that a line lives on one shard."""
 
-PARTS = ("state", "here", "seen", "late", "inside", "spent")
+PARTS = (
+    "state", "here", "seen", "late", "back", "inside", "spent", "revoked", "ended", "people", "lines", "scratch"
+)  # fmt: skip
 
 
 def line_keys(line: str) -> list[str]:

@@ -3,7 +3,8 @@
     v1.<payload>.<mac>
 
 The payload is base64url of `line~epoch~number~issued_s~visitor`, the MAC the first 16 bytes of HMAC-SHA-256 over all
-that stands before it. A list of secrets: the first signs, all verify.
+that stands before it. Who came before a draw has `arrival@draw` instead of a number: the ticket then does not tell the
+number, which hangs on the draw's seed. A list of secrets: the first signs, all verify.
 """
 
 import base64
@@ -23,13 +24,18 @@ SALT = b"waitroom ticket v1"
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The place of `visitor` (random, the same for the ticket's life) in a line; `issued_s` is seconds since 1970."""
+    """The place of `visitor` (the same for the ticket's life) in a line; `issued_s` is seconds since 1970.
+
+    With an `arrival` in a `draw`, the number is what was drawn for it, 0 where that was not looked up yet.
+    """
 
     line: str
     epoch: int
     number: int
     issued_s: int
     visitor: str
+    arrival: int | None = None
+    draw: str = ""
 
 
 def new_visitor() -> str:
@@ -45,7 +51,8 @@ class TicketSigner:
 
     def sign(self, ticket: Ticket) -> str:
         """Gives the ticket as it stands in the cookie."""
-        fields = (ticket.line, ticket.epoch, ticket.number, ticket.issued_s, ticket.visitor)
+        place = ticket.number if ticket.arrival is None else f"{ticket.arrival}@{ticket.draw}"
+        fields = (ticket.line, ticket.epoch, place, ticket.issued_s, ticket.visitor)
         body = f"{VERSION}.{_encoded('~'.join(map(str, fields)).encode())}"
         return f"{body}.{self._mac(self._keys[0], body)}"
 
@@ -59,7 +66,10 @@ class TicketSigner:
         if not any(hmac.compare_digest(_bytes(mac), _bytes(self._mac(key, body))) for key in self._keys):
             raise ForgedTicketError
         # Signed by us, so it has our shape.
-        line, epoch, number, issued_s, visitor = _decoded(payload).decode().split("~")
+        line, epoch, place, issued_s, visitor = _decoded(payload).decode().split("~")
+        number, _, draw = place.partition("@")
+        if draw:
+            return Ticket(line, int(epoch), 0, int(issued_s), visitor, int(number), draw)
         return Ticket(line, int(epoch), int(number), int(issued_s), visitor)
 
     def _mac(self, key: bytes, body: str) -> str:

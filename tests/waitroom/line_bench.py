@@ -1,6 +1,11 @@
-"""A line on a real Redis whose clock the test holds: the transitions as plain calls."""
+"""A line on a real Redis whose clock the test holds: the transitions as plain calls.
 
-from dataclasses import replace
+A line counts from the clock when it begins. Here numbers are told from `FIRST` on, so that the first that is given by a
+line that begins at `START_MS` reads as 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from tests.servers import PrivateRedis
@@ -11,6 +16,9 @@ from waitroom.store import TRANSITIONS, script
 from waitroom.store_keys import line_keys
 
 START_MS = 1_800_000_000_000
+NUMBERS_PER_MS = 1_000
+FIRST = START_MS * NUMBERS_PER_MS
+MOST_UNKNOWN = 1 << 20
 LIMITS = Limits(
     version=1,
     edited_ms=0,
@@ -22,17 +30,44 @@ LIMITS = Limits(
     presence_ms=60_000,
     session_ms=600_000,
 )
+KINDS = ("number", "called", "arrival", "none yet", "number", "arrival")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A bug for a test to find: `right` stands in the transitions once or more, and is replaced by `wrong`."""
+
+    right: str
+    wrong: str
+
+    def into(self, source: str) -> str:
+        return source.replace(self.right, self.wrong)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a joiner was given: "number", "called", "arrival" or "none yet", and which; `old` if it was theirs
+    already."""
+
+    kind: str
+    place: int
+    old: bool = False
 
 
 class LineBench:
-    """Drives one line; `now_ms` is the time that every transition is told, and only `pass_ms` moves it."""
+    """Drives one line; `now_ms` is the time that every transition is told, and only `pass_ms` moves it.
 
-    def __init__(self, redis: PrivateRedis, **limits: Any) -> None:
+    `known` is what the process that acts knew last: epoch, tail, head.
+    """
+
+    def __init__(self, redis: PrivateRedis, mutation: Mutation | None = None, **limits: Any) -> None:
         self.limits = replace(LIMITS, **limits)
         self.now_ms = START_MS
         self.known = (0, 0, 0)
+        self.known_arrivals: tuple[int, str] = (0, "")
         self._redis = redis
-        self._scripts = {name: redis.client.register_script(script(name)) for name in TRANSITIONS}
+        sources = {name: mutation.into(script(name)) if mutation else script(name) for name in TRANSITIONS}
+        self._scripts = {name: redis.client.register_script(source) for name, source in sources.items()}
 
     def set(self, **limits: Any) -> None:
         """Brings a new version of the limits."""
@@ -43,9 +78,18 @@ class LineBench:
 
     def join(self, n: int = 1) -> tuple[list[int], list[int]]:
         """Gives the numbers joined, and which of them were called at once."""
-        _, first, called, _ = self._run("join", self.now_ms, n, *self.limits.to_arguments(), *self.known)
-        numbers = list(range(first, first + n))
-        return numbers, numbers[:called]
+        given = self.join_as(*[""] * n)
+        return [one.place for one in given], [one.place for one in given if one.kind == "called"]
+
+    def join_as(self, *identities: str) -> list[Given]:
+        """Lets persons join, "" for one who is not known."""
+        people = identities if any(identities) else ()
+        reply = self._run("join", self.now_ms, len(identities), *self._own(), *people)
+        pairs = zip(reply[2::2], reply[3::2], strict=True)
+        kinds = [(KINDS[kind], place, kind > 3) for kind, place in pairs]
+        return [
+            Given(kind, place - FIRST if kind in ("number", "called") else place, old) for kind, place, old in kinds
+        ]
 
     def waiting(self, n: int) -> list[int]:
         """Lets n visitors join and poll, so that they wait."""
@@ -54,26 +98,57 @@ class LineBench:
         return numbers
 
     def poll(self, *numbers: int) -> list[Standing]:
-        return from_reply(self._run("poll", self.now_ms, *numbers))
+        return from_reply(self._run("poll", self.now_ms, *_real(numbers)))
 
     def claim(self, *numbers: int) -> list[Standing]:
-        return from_reply(self._run("claim", self.now_ms, *numbers))
+        return from_reply(self._run("claim", self.now_ms, *_real(numbers)))
 
     def release(self, *numbers: int) -> int:
-        released: int = self._run("release", *numbers)
+        released: int = self._run("release", *_real(numbers))
         return released
 
-    def restore(self, *leases: tuple[int, int]) -> int:
-        count: int = self._run("restore", self.now_ms, *(value for lease in leases for value in lease))
-        return count
+    def revoke(self, *numbers: int, until_ms: int = START_MS + 86_400_000) -> int:
+        revoked: int = self._run("revoke", until_ms, *_real(numbers))
+        return revoked
+
+    def restore(self, *leases: tuple[int, int]) -> list[int]:
+        """Gives the lease that each number has then, 0 for none."""
+        pairs = [value for number, end in leases for value in (number + FIRST, end)]
+        ends: list[int] = self._run("restore", self.now_ms, *pairs)
+        return ends
+
+    def remind(self, here_from: int, here: bytes) -> None:
+        """Brings back who was present, as a process saw it last."""
+        self._run("remind", here_from + FIRST, here)
+
+    def reset(self, epoch: int) -> int:
+        """Gives the epoch that the line has then."""
+        answer: int = self._run("reset", self.now_ms, epoch)
+        return answer
 
     def advance(self, tick_ms: int = 0) -> Snapshot:
-        reply = self._run("advance", self.now_ms, tick_ms, *self.limits.to_arguments(), *self.known)
-        return Snapshot.from_reply(reply)
+        seen = Snapshot.from_reply(self._run("advance", self.now_ms, tick_ms, *self._own()))
+        return replace(
+            seen,
+            tail=seen.tail - FIRST,
+            head=seen.head - FIRST,
+            here_from=seen.here_from - FIRST,
+            newly_ended=tuple((number - FIRST, until_ms) for number, until_ms in seen.newly_ended),
+        )
 
     def inside(self) -> list[int]:
         """The numbers inside, as Redis has them."""
-        return sorted(map(int, cast("list[bytes]", self._redis.client.zrange(line_keys("test")[4], 0, -1))))
+        key = line_keys("test")[5]
+        return sorted(int(member) - FIRST for member in cast("list[bytes]", self._redis.client.zrange(key, 0, -1)))
 
-    def _run(self, transition: str, *arguments: int | str) -> Any:
+    def _own(self) -> tuple[int | str, ...]:
+        epoch, tail, head = self.known
+        known = (tail + FIRST, head + FIRST) if tail else (0, 0)
+        return *self.limits.to_arguments(), epoch, *known, *self.known_arrivals
+
+    def _run(self, transition: str, *arguments: int | str | bytes) -> Any:
         return self._scripts[transition](keys=line_keys("test"), args=arguments)
+
+
+def _real(numbers: Sequence[int]) -> list[int]:
+    return [number + FIRST for number in numbers]

@@ -35,8 +35,8 @@ def test_bad_vectors_are_refused_with_their_code(vector: dict[str, Any]) -> None
 
 def test_what_the_signer_signs_the_verifier_believes_until_its_lease_ends() -> None:
     key = AdmissionKey(Ed25519PrivateKey.generate())
-    admission = Admission(room="site", audience="shop", visitor="v", number=7, expires_s=1_000_600)
-    token = AdmissionSigner([key], "waitroom").sign(admission, now_s=1_000_000)
+    admission = Admission("site", "shop", "visitor", 7, issued_s=1_000_000, expires_s=1_000_600, key="KE-123")
+    token = AdmissionSigner([key], "waitroom").sign(admission)
     verifier = AdmissionVerifier({key.id: key.public}, "waitroom")
     assert verifier.verify(token, "shop", 1_000_604.9) == admission
     with pytest.raises(AdmissionError, match="admission_expired"):

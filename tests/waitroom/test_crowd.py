@@ -58,4 +58,5 @@ async def test_two_hundred_at_once_are_let_in_by_turns_and_never_more_than_the_c
     assert called == sorted(called)
     tokens = [request.headers["X-Waitroom-Admission"] for request in origin.requests]
     numbers = {jwt.decode(token, options={"verify_signature": False})["num"] for token in tokens}
-    assert numbers == set(range(1, VISITORS + 1))
+    assert len(numbers) == VISITORS
+    assert max(numbers) - min(numbers) == VISITORS - 1

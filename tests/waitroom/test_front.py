@@ -39,8 +39,9 @@ async def test_the_origin_gets_an_admission_that_the_key_set_verifies(waitroom: 
             token = origin.requests[0].headers["X-Waitroom-Admission"]
         async with session.get(f"{waitroom.url}/.waitroom/jwks.json") as response:
             key = jwt.PyJWKSet.from_dict(await response.json()).keys[0]
+        number = number_of(session)
     claims = jwt.decode(token, key, ["EdDSA"], audience="site", issuer="waitroom")
-    assert (claims["room"], claims["num"]) == ("site", 1)
+    assert (claims["room"], claims["num"]) == ("site", number)
     assert jwt.get_unverified_header(token)["typ"] == "admission+jwt"
 
 
@@ -81,7 +82,6 @@ async def test_an_app_gets_its_place_as_json(waitroom: Waitroom) -> None:
             assert response.status == 429
             assert int(response.headers["Retry-After"]) > 0
             assert (await json_of(response))["position"] == 1
-        assert number_of(session) == 3
 
 
 @pytest.mark.parametrize(
@@ -269,10 +269,10 @@ async def test_activity_renews_the_lease(waitroom: Waitroom, redis: PrivateRedis
     """The first admission of a visitor who never waited is short (claim_s); the first return makes it a session."""
     async with visitor() as session:
         async with session.get(waitroom.url, headers=PAGE):
-            short = redis.client.zscore("wr:{site}:inside", "1")
+            short = redis.client.zscore("wr:{site}:inside", str(number_of(session)))
         async with session.get(waitroom.url, headers=PAGE) as response:
             renewed = [text for text in response.headers.getall("Set-Cookie") if "admission" in text]
-            long = redis.client.zscore("wr:{site}:inside", "1")
+            long = redis.client.zscore("wr:{site}:inside", str(number_of(session)))
         async with session.get(waitroom.url, headers=PAGE) as response:
             assert all("admission" not in text for text in response.headers.getall("Set-Cookie"))
     assert renewed

@@ -15,7 +15,7 @@ from waitroom.ticket import Ticket
 
 NOW_S = 1_800_000_000.0
 TICKET = Ticket("site", 1, 7, 1_800_000_000, "visitor")
-FRESH = Admission("site", "site", "visitor", 7, int(NOW_S) + 600)
+FRESH = Admission("site", "site", "visitor", 7, int(NOW_S), int(NOW_S) + 600)
 HALF_SPENT = dataclasses.replace(FRESH, expires_s=int(NOW_S) + 299)
 QUEUEING: list[Mode] = ["auto", "queue", "hold"]
 

@@ -1,10 +1,13 @@
 """The transitions of a line, on a real Redis, with a clock that the test holds, invariant by invariant."""
 
+import time
+
 import pytest
 
 from tests.servers import PrivateRedis
-from tests.waitroom.line_bench import START_MS, LineBench
-from waitroom.standing import Called, Late, Spent, Waiting
+from tests.waitroom.line_bench import MOST_UNKNOWN, NUMBERS_PER_MS, START_MS, Given, LineBench
+from waitroom.standing import Called, Late, Revoked, Spent, Waiting
+from waitroom.store_keys import line_keys
 
 
 def test_with_no_line_the_joiner_is_called_at_once(line: LineBench) -> None:
@@ -239,13 +242,15 @@ def test_of_one_version_the_one_edited_later_is_in_force(redis: PrivateRedis) ->
     assert earlier.advance().limits.cap == 7
 
 
-def test_a_snapshot_younger_than_the_tick_is_shared(line: LineBench) -> None:
-    """N processes that advance cost Redis little more than one."""
-    first = line.advance()
+def test_what_was_advanced_within_the_tick_is_not_advanced_again(line: LineBench) -> None:
+    """N processes that advance cost Redis little more than one; each sees the line as it is."""
+    line.waiting(11)
+    line.advance()
+    line.release(1)
     line.pass_ms(249)
-    assert line.advance(tick_ms=250) == first
+    assert line.advance(tick_ms=250).inside == 9
     line.pass_ms(1)
-    assert line.advance(tick_ms=250).now_ms == line.now_ms
+    assert line.advance(tick_ms=250).inside == 10
 
 
 def test_no_more_than_a_thousand_are_called_in_one_step(line: LineBench) -> None:
@@ -274,64 +279,143 @@ def test_a_clock_that_steps_back_stops_nothing_for_long(line: LineBench) -> None
 
 
 class TestAfterALoss:
-    """Redis was emptied, or lost its last writes; a process still knows epoch, tail, head and leases."""
+    """Redis was emptied, or lost its last writes; a process still knows epoch, tail, head, leases and who is
+    present."""
 
-    def test_no_number_is_given_twice(self, line: LineBench, redis: PrivateRedis) -> None:
-        """I4."""
-        line.waiting(30)
-        line.known = (1, 30, 10)
-        redis.client.flushall()
-        assert line.join() == ([31], [])
-
-    def test_nobody_is_called_until_leases_had_time_to_come_back(self, line: LineBench, redis: PrivateRedis) -> None:
-        """I1: with the leases of ten visitors unknown, a call could be the eleventh."""
+    @pytest.fixture
+    def lost(self, line: LineBench, redis: PrivateRedis) -> LineBench:
+        """Ten are inside and twenty wait; then Redis is emptied. A process knows tail and head."""
         line.waiting(30)
         line.claim(*range(1, 11))
         line.known = (1, 30, 10)
         redis.client.flushall()
-        line.advance()
-        line.poll(*range(11, 31))
-        line.pass_ms(2_900)
-        assert line.restore(*((number, START_MS + 600_000) for number in range(1, 11))) == 10
-        line.pass_ms(100)
-        assert line.advance().inside == 10
+        return line
 
-    def test_the_line_goes_on_where_it_stood(self, line: LineBench, redis: PrivateRedis) -> None:
+    def test_no_number_is_given_twice(self, lost: LineBench) -> None:
+        """I4: another process may have given numbers that this one never heard of."""
+        assert lost.join() == ([30 + MOST_UNKNOWN + 1], [])
+
+    def test_nor_if_nobody_knows_that_there_was_a_line(self, lost: LineBench) -> None:
+        """I4: a new line counts from the clock, so that it is ahead of whatever was given."""
+        lost.known = (0, 0, 0)
+        lost.pass_ms(1)
+        assert lost.join()[0] == [NUMBERS_PER_MS + 1]
+
+    def test_nobody_is_called_until_leases_had_time_to_come_back(self, lost: LineBench) -> None:
+        """I1: with the leases of ten visitors unknown, a call could be the eleventh."""
+        before = lost.advance()
+        lost.poll(*range(11, 31))
+        lost.remind(before.here_from, before.here)
+        lost.pass_ms(2_900)
+        lease = START_MS + 600_000
+        assert lost.restore(*((number, lease) for number in range(1, 11))) == [lease] * 10
+        lost.pass_ms(100)
+        assert lost.advance().inside == 10
+
+    def test_nobody_is_called_until_the_present_have_shown_themselves_again(self, lost: LineBench) -> None:
+        """I3: 12 polls first, and is not called before 11, whose turn to poll comes later in the window."""
+        lost.advance()
+        lost.poll(12)
+        lost.pass_ms(29_999)
+        assert lost.advance().called == 0
+        lost.poll(11)
+        lost.pass_ms(1)
+        lost.advance()
+        assert lost.inside() == [11, 12]
+
+    def test_a_process_that_remembers_the_present_spares_the_line_that_rest(self, lost: LineBench) -> None:
+        """I3: the bitmap of the last snapshot comes back, cut to what is still uncalled."""
+        lost.advance()
+        lost.remind(8, b"\xff\xff\xff\xfc")  # 8 to 37
+        lost.pass_ms(3_000)
+        snapshot = lost.advance()
+        assert lost.inside() == list(range(11, 21))
+        assert snapshot.waiting == 17
+
+    def test_what_a_process_remembers_adds_to_what_is_known_again(self, lost: LineBench) -> None:
+        lost.advance()
+        lost.poll(30)
+        lost.remind(16, b"\x80")  # 16
+        lost.set(cap=0)
+        snapshot = lost.advance()
+        assert [snapshot.position(number) for number in (16, 30)] == [1, 2]
+
+    def test_the_line_goes_on_where_it_stood(self, lost: LineBench) -> None:
+        lost.advance()
+        lost.poll(*range(11, 31))
+        lost.pass_ms(30_000)
+        lost.advance()
+        assert lost.inside() == list(range(11, 21))
+
+    def test_tickets_that_nobody_knows_of_are_served_first_and_in_order(self, lost: LineBench) -> None:
+        """I3: every process was lost too. Who stood in the line before comes before who joins now."""
+        lost.known = (0, 0, 0)
+        lost.pass_ms(1)
+        lost.advance()
+        assert lost.poll(12) == [Late(0)]
+        lost.waiting(3)
+        assert lost.poll(11) == [Late(0)]
+        lost.pass_ms(30_000)
+        lost.poll(11, 12)
+        lost.set(cap=2)
+        lost.advance()
+        assert lost.inside() == [11, 12]
+
+    def test_an_old_ticket_stops_the_calls_until_all_had_time_to_show_theirs(self, lost: LineBench) -> None:
+        """I1 and I3: the line was begun by who knew of none, so the first joiner was called; then there is proof."""
+        lost.known = (0, 0, 0)
+        lost.pass_ms(1)
+        assert len(lost.join()[1]) == 1
+        lost.poll(12)
+        lost.pass_ms(29_998)
+        lost.poll(12)
+        assert lost.advance().called == 1
+        lost.pass_ms(2)
+        assert lost.advance().called == 2
+
+    def test_a_ticket_ahead_of_the_line_raises_the_tail(self, line: LineBench) -> None:
+        """I4: a failover lost the joins of the last moment."""
         line.waiting(30)
-        line.known = (1, 30, 10)
-        redis.client.flushall()
-        line.advance()
-        line.poll(*range(11, 31))
-        line.pass_ms(3_000)
-        line.advance()
-        assert line.inside() == list(range(11, 21))
+        assert line.poll(40) == [Waiting()]
+        assert line.join() == ([41], [])
 
-    def test_a_ticket_alone_raises_the_tail(self, line: LineBench, redis: PrivateRedis) -> None:
-        """I4: every process was lost too; the visitors' own numbers are not given again."""
+    def test_a_ticket_far_ahead_of_the_line_is_of_another_life(self, line: LineBench) -> None:
+        """The clock of the new Redis is behind that of the old: the bitmaps do not grow to span the gap."""
         line.waiting(30)
-        redis.client.flushall()
-        line.advance()
-        assert line.poll(30) == [Waiting()]
-        assert line.join() == ([31], [])
+        far = 10**12
+        assert line.poll(far) == [Waiting()]
+        snapshot = line.advance()
+        assert (snapshot.tail, snapshot.head) == (far, far - 1)
+        assert len(snapshot.here) == 1
+        assert line.poll(20) == [Late(0)]
+        assert line.join() == ([far + 1], [])
 
-    def test_a_lease_that_comes_back_twice_keeps_its_later_end(self, line: LineBench, redis: PrivateRedis) -> None:
+    def test_a_lease_that_comes_back_twice_keeps_its_later_end(self, lost: LineBench) -> None:
         """Two processes knew it, one from before it was renewed. Who was late meanwhile is not any more."""
-        line.waiting(10)
-        line.known = (1, 10, 10)
-        redis.client.flushall()
-        line.advance()
-        assert line.poll(4) == [Late(0)]
-        line.restore((4, START_MS + 600_000))
-        line.restore((4, START_MS + 60_000))
-        assert line.poll(4) == [Called(START_MS + 600_000)]
-        assert line.advance().late == 0
+        lost.advance()
+        assert lost.poll(4) == [Late(0)]
+        lost.restore((4, START_MS + 600_000))
+        lost.restore((4, START_MS + 60_000))
+        assert lost.poll(4) == [Called(START_MS + 600_000)]
+        assert lost.advance().late == 0
 
-    def test_a_lease_that_has_ended_does_not_come_back(self, line: LineBench, redis: PrivateRedis) -> None:
-        line.waiting(10)
-        line.known = (1, 10, 10)
-        redis.client.flushall()
-        line.advance()
-        assert line.restore((4, START_MS)) == 0
+    def test_a_lease_that_comes_back_too_late_has_its_place_only_if_there_is_one(self, lost: LineBench) -> None:
+        """I1: calling went on, and the room is full; who was inside comes first in the line."""
+        lost.advance()
+        lost.poll(*range(11, 31))
+        lost.pass_ms(30_000)
+        assert lost.advance().inside == 10
+        assert lost.restore((4, START_MS + 600_000)) == [0]
+        assert lost.poll(4) == [Late(0)]
+        lost.release(11)
+        lost.advance()
+        assert 4 in lost.inside()
+        lost.release(12)
+        assert lost.restore((5, START_MS + 600_000)) == [START_MS + 600_000]
+
+    def test_a_lease_that_has_ended_does_not_come_back(self, lost: LineBench) -> None:
+        lost.advance()
+        assert lost.restore((4, START_MS)) == [0]
 
     def test_those_called_before_a_failover_are_not_called_again(self, line: LineBench) -> None:
         """I3: the replica still has their bits as waiting; a process knows that head had passed them."""
@@ -340,7 +424,8 @@ class TestAfterALoss:
         line.known = (1, 40, 19)
         line.set(mode="queue")
         line.pass_ms(3_000)
-        line.advance()
+        seen = line.advance()
+        line.remind(seen.here_from, seen.here)
         line.pass_ms(3_000)
         snapshot = line.advance()
         assert line.inside() == list(range(20, 30))
@@ -353,9 +438,283 @@ class TestAfterALoss:
         assert (after.tail, after.head) == (500, 200)
         assert after.generation != before.generation
 
+    def test_another_server_is_noticed_though_nothing_seems_to_be_missing(
+        self, line: LineBench, redis: PrivateRedis
+    ) -> None:
+        """I1, I4: a replica, or a restart from a file, may lack writes that nobody who asks knows of."""
+        line.waiting(15)
+        before = line.advance()
+        redis.client.hset(line_keys("test")[0], "server", "another")
+        assert line.join() == ([15 + MOST_UNKNOWN + 1], [])
+        after = line.advance()
+        assert after.generation != before.generation
+        line.release(1)
+        line.pass_ms(2_900)
+        assert line.advance().called == 10
+
     def test_a_line_that_redis_forgot_says_so(self, line: LineBench) -> None:
         with pytest.raises(Exception, match="NOLINE"):
             line.poll(1)
+
+
+class TestLate:
+    def test_visitors_who_vanish_again_hold_up_nobody(self, line: LineBench) -> None:
+        """I5: 11 comes back after the turn, and closes the tab for good; the next place goes to 17."""
+        leave(line, 5)
+        line.release(1)
+        line.advance()
+        line.poll(11)
+        line.release(16)
+        line.set(mode="hold")
+        for _ in range(2):
+            line.pass_ms(5_000)
+            line.poll(*range(17, 31))
+            line.advance()
+        line.set(mode="auto")
+        assert line.advance().late == 0
+        assert 11 not in line.inside()
+        assert 17 in line.inside()
+
+    def test_keep_their_number_for_another_return(self, line: LineBench) -> None:
+        leave(line, 5)
+        line.release(1)
+        line.advance()
+        line.poll(11)
+        line.pass_ms(10_000)
+        assert line.advance().late == 0
+        assert line.poll(11) == [Late(0)]
+
+    def test_stay_in_line_as_long_as_they_poll(self, line: LineBench) -> None:
+        leave(line, 5)
+        line.release(1)
+        line.advance()
+        for _ in range(5):
+            line.poll(11)
+            line.pass_ms(9_999)
+            assert line.advance().late == 1
+
+
+class TestRevoked:
+    def test_visitors_lose_their_place_and_are_refused(self, line: LineBench) -> None:
+        line.waiting(12)
+        until_ms = START_MS + 86_400_000
+        assert line.revoke(1, 11) == 2
+        assert line.claim(1, 11) == [Revoked(until_ms), Revoked(until_ms)]
+        assert line.poll(11) == [Revoked(until_ms)]
+        line.advance()
+        assert line.inside() == [*range(2, 11), 12]
+
+    def test_numbers_can_not_be_restored(self, line: LineBench) -> None:
+        line.waiting(2)
+        line.revoke(1)
+        assert line.restore((1, START_MS + 600_000)) == [0]
+
+    def test_visitors_join_anew_when_it_is_over(self, line: LineBench) -> None:
+        line.waiting(1)
+        line.revoke(1, until_ms=START_MS + 1_000)
+        line.pass_ms(1_000)
+        assert line.poll(1) == [Spent()]
+
+    def test_numbers_are_told_to_every_process(self, line: LineBench) -> None:
+        """As are those whose lease was given back; who only left the line held no admission."""
+        line.waiting(12)
+        line.release(3, 11)
+        line.revoke(12, 5, until_ms=START_MS + 7)
+        snapshot = line.advance()
+        assert (snapshot.ended, snapshot.newly_ended) == (3, ((5, START_MS + 7), (12, START_MS + 7), (3, 0)))
+
+    def test_numbers_told_are_bounded(self, line: LineBench) -> None:
+        line.waiting(1)
+        line.revoke(*range(1, 1_001))
+        snapshot = line.advance()
+        assert (snapshot.ended, len(snapshot.newly_ended)) == (1_000, 256)
+
+
+class TestOnePlacePerPerson:
+    def test_the_same_number_on_every_device(self, line: LineBench) -> None:
+        line.waiting(10)
+        first = line.join_as("ada")
+        assert first == [Given("number", 11)]
+        assert line.join_as("bob", "ada", "") == [
+            Given("number", 12),
+            Given("number", 11, old=True),
+            Given("number", 13),
+        ]
+        assert line.advance().joined == 13
+
+    def test_two_devices_at_once_get_one_number(self, line: LineBench) -> None:
+        assert line.join_as("ada", "ada") == [Given("called", 1), Given("number", 1, old=True)]
+
+    def test_a_place_that_is_used_up_gives_way_to_a_new_one(self, line: LineBench) -> None:
+        line.join_as("ada")
+        line.claim(1)
+        line.release(1)
+        assert line.join_as("ada") == [Given("called", 2)]
+
+    def test_who_was_revoked_stays_so_on_every_device(self, line: LineBench) -> None:
+        line.join_as("ada")
+        line.revoke(1)
+        assert line.join_as("ada") == [Given("number", 1, old=True)]
+        assert line.join_as("bob") == [Given("called", 2)]
+
+
+class TestOpening:
+    """A line that opens an hour from the start, with a draw of a thousand places."""
+
+    OPENS_MS = START_MS + 3_600_000
+    BEHIND = 3_600_000 * NUMBERS_PER_MS  # drawn numbers follow this one
+
+    @pytest.fixture
+    def early(self, line: LineBench) -> LineBench:
+        line.set(opens_ms=self.OPENS_MS, draw="sale", draw_size=1_000)
+        line.advance()
+        line.pass_ms(30_000)
+        return line
+
+    def test_who_comes_early_arrives_and_is_not_called(self, early: LineBench) -> None:
+        assert early.join_as("", "") == [Given("arrival", 0), Given("arrival", 1)]
+        assert early.advance().arrived == 2
+        assert early.advance().called == 0
+
+    def test_drawn_numbers_are_called_in_their_order_once_it_opens(self, early: LineBench) -> None:
+        early.join(30)
+        drawn = [self.BEHIND + place for place in (999, 3, 500)]
+        assert early.poll(*drawn) == [Waiting()] * 3
+        early.now_ms = self.OPENS_MS - 1
+        early.poll(*drawn)
+        assert early.advance().called == 0
+        early.set(cap=2)
+        early.pass_ms(1)
+        snapshot = early.advance()
+        assert early.inside() == [self.BEHIND + 3, self.BEHIND + 500]
+        assert snapshot.position(self.BEHIND + 999) == 1
+
+    def test_who_comes_after_the_opening_stands_behind_all_who_were_drawn(self, early: LineBench) -> None:
+        """I3, I4."""
+        early.join(5)
+        early.now_ms = self.OPENS_MS
+        assert early.join_as("") == [Given("called", self.BEHIND + 1_001)]
+
+    def test_arrivals_beyond_the_draw_queue_behind_it(self, early: LineBench) -> None:
+        given = early.join_as(*[""] * 1_002)
+        assert given[999:] == [
+            Given("arrival", 999),
+            Given("number", self.BEHIND + 1_001),
+            Given("number", self.BEHIND + 1_002),
+        ]
+
+    def test_no_arrival_is_given_until_those_who_have_one_had_time_to_show_it(self, line: LineBench) -> None:
+        """I4: the line may have been lost with everybody who knew it."""
+        line.set(opens_ms=self.OPENS_MS, draw="sale", draw_size=1_000)
+        assert line.join_as("") == [Given("none yet", 0)]
+        line.known_arrivals = (17, "sale")
+        line.pass_ms(30_000)
+        assert line.join_as("") == [Given("arrival", 17)]
+
+    def test_what_is_known_of_another_draw_does_not_count(self, early: LineBench) -> None:
+        early.known_arrivals = (17, "last year")
+        assert early.join_as("") == [Given("arrival", 0)]
+
+    def test_arrivals_rest_when_the_server_changed(self, early: LineBench, redis: PrivateRedis) -> None:
+        """I4: each process brings the highest that it knows of, before another is given."""
+        early.join(5)
+        redis.client.hset(line_keys("test")[0], "server", "another")
+        assert early.join_as("") == [Given("none yet", 0)]
+        early.known_arrivals = (9, "sale")
+        early.pass_ms(3_000)
+        assert early.join_as("") == [Given("arrival", 9)]
+
+    def test_a_postponed_opening_keeps_the_arrivals(self, early: LineBench) -> None:
+        early.join(5)
+        early.set(opens_ms=self.OPENS_MS + 600_000)
+        assert early.join_as("") == [Given("arrival", 5)]
+        early.now_ms = self.OPENS_MS
+        assert early.advance().called == 0
+
+    def test_a_draw_that_was_opened_stays_as_it_was(self, early: LineBench) -> None:
+        """The places hang on it: an edit of its date, or its end in the file, takes nobody's place."""
+        early.join(5)
+        early.now_ms = self.OPENS_MS
+        early.set(opens_ms=self.OPENS_MS + 5_000, draw_size=7)
+        assert early.advance().limits.opens_ms == self.OPENS_MS
+        early.set(opens_ms=0, draw="", draw_size=0, cap=3)
+        limits = early.advance().limits
+        assert (limits.draw, limits.draw_size, limits.cap) == ("sale", 1_000, 3)
+
+    def test_another_draw_begins_with_no_arrivals(self, early: LineBench) -> None:
+        early.join(5)
+        early.now_ms = self.OPENS_MS
+        early.set(opens_ms=self.OPENS_MS + 3_600_000, draw="second sale", draw_size=100)
+        early.advance()
+        assert early.join_as("") == [Given("arrival", 0)]
+
+    def test_without_a_draw_the_early_are_served_as_they_came(self, line: LineBench) -> None:
+        line.set(opens_ms=self.OPENS_MS)
+        assert line.waiting(12) == list(range(1, 13))
+        assert line.advance().called == 0
+        line.now_ms = self.OPENS_MS
+        line.advance()
+        assert line.inside() == list(range(1, 11))
+
+    def test_nobody_is_called_once_it_has_closed(self, line: LineBench) -> None:
+        line.set(closes_ms=START_MS + 1_000)
+        line.waiting(12)
+        line.release(1)
+        line.pass_ms(1_000)
+        assert line.advance().called == 10
+        assert line.join() == ([13], [])
+        assert line.claim(2) == [Called(line.now_ms + 600_000)]
+
+
+class TestReset:
+    def test_needs_the_next_epoch(self, line: LineBench) -> None:
+        line.waiting(12)
+        assert line.reset(3) == 1
+        assert line.advance().waiting == 2
+        assert line.reset(2) == 2
+
+    def test_gives_no_number_twice(self, line: LineBench) -> None:
+        """I4."""
+        line.waiting(12)
+        line.reset(2)
+        assert line.join()[0] == [13]
+
+    def test_keeps_those_inside_who_came_and_nobody_else(self, line: LineBench) -> None:
+        """I1: their admissions are good until they end."""
+        line.waiting(12)
+        line.claim(1, 2)
+        line.reset(2)
+        assert line.inside() == [1, 2]
+        assert line.advance().waiting == 0
+
+    def test_before_a_draw_leaves_its_places(self, line: LineBench) -> None:
+        line.set(opens_ms=START_MS + 3_600_000, draw="sale", draw_size=100)
+        line.advance()
+        line.pass_ms(30_000)
+        line.join(3)
+        line.reset(2)
+        assert line.join_as("") == [Given("arrival", 3)]
+        drawn = 3_600_000 * NUMBERS_PER_MS + 7
+        assert line.poll(drawn) == [Waiting()]
+
+
+class TestKeys:
+    def test_a_line_that_nobody_asks_for_is_forgotten(self, line: LineBench, redis: PrivateRedis) -> None:
+        line.set(idle_ms=30)
+        line.waiting(12)
+        line.release(3)
+        line.advance()
+        deadline = time.monotonic() + 20
+        while redis.client.keys("*") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert redis.client.keys("*") == []
+
+    def test_a_line_that_is_asked_for_is_kept(self, line: LineBench, redis: PrivateRedis) -> None:
+        line.set(idle_ms=600_000)
+        line.waiting(12)
+        line.advance()
+        for key in redis.client.keys("*"):
+            assert redis.client.pttl(key) > 500_000
 
 
 class TestPositions:
@@ -374,17 +733,17 @@ class TestPositions:
         snapshot = line.advance()
         assert snapshot.position(11) == 2
 
-    def test_are_exact_near_the_front_and_close_beyond(self, line: LineBench) -> None:
-        """Every third of 60,000 waits; beyond the first 8,192 a position is off by at most a stretch's numbers."""
+    def test_are_exact_however_long_the_line(self, line: LineBench) -> None:
+        """Every third of 60,000 waits, and then a part in the middle goes away."""
         line.set(mode="queue", cap=0)
         line.join(60_000)
         present = list(range(1, 60_001, 3))
         for start in range(0, len(present), 5_000):
             line.poll(*present[start : start + 5_000])
+        line.release(*present[4_000:4_900])
+        del present[4_000:4_900]
         snapshot = line.advance()
-        for position, number in enumerate(present, start=1):
-            off = abs(snapshot.position(number) - position)
-            assert off == 0 if number < 8_192 else off <= snapshot.stretch // 3 + 1
+        assert [snapshot.position(number) for number in present] == list(range(1, len(present) + 1))
         assert snapshot.waiting == len(present)
 
     def test_survive_the_turn_of_the_presence_window(self, line: LineBench) -> None:

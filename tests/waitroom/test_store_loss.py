@@ -49,6 +49,10 @@ async def visitors(waitroom: Waitroom, stack: AsyncExitStack) -> list[aiohttp.Cl
     return sessions
 
 
+def members(numbers: list[int]) -> list[bytes]:
+    return [str(number).encode() for number in numbers]
+
+
 async def place(session: aiohttp.ClientSession, waitroom: Waitroom) -> dict[str, Any]:
     async with session.get(waitroom.place_url) as response:
         told: dict[str, Any] = await response.json()
@@ -103,7 +107,7 @@ async def test_every_visitor_has_the_same_number_and_turn_afterwards(
 
     await until(settled)
     assert [number_of(session) for session in visitors] == numbers
-    await eventually(lambda: own_redis.client.zrange("wr:{site}:inside", 0, -1) == [b"1", b"2"])
+    await eventually(lambda: own_redis.client.zrange("wr:{site}:inside", 0, -1) == members(numbers[:2]))
     async with visitor() as newcomer, newcomer.get(waitroom.url, headers=PAGE):
         assert number_of(newcomer) > max(numbers)
 
@@ -112,8 +116,9 @@ async def test_the_line_goes_on_in_order_after_redis_was_emptied(
     waitroom: Waitroom, own_redis: PrivateRedis, visitors: list[aiohttp.ClientSession]
 ) -> None:
     """I1 and I3: a place that falls free goes to the first who waits, and only after the leases are back."""
+    numbers = [number_of(session) for session in visitors]
     own_redis.client.flushall()
-    await eventually(lambda: own_redis.client.zrange("wr:{site}:inside", 0, -1) == [b"1", b"2"])
+    await eventually(lambda: own_redis.client.zrange("wr:{site}:inside", 0, -1) == members(numbers[:2]))
     async with visitors[0].post(f"{waitroom.url}/.waitroom/rooms/site/leave"):
         pass
 
@@ -121,5 +126,5 @@ async def test_the_line_goes_on_in_order_after_redis_was_emptied(
         return bool((await place(visitors[2], waitroom))["state"] == "called")
 
     await until(first_is_called)
-    assert own_redis.client.zrange("wr:{site}:inside", 0, -1) == [b"3", b"2"]
+    assert own_redis.client.zrange("wr:{site}:inside", 0, -1) == members([numbers[2], numbers[1]])
     assert (await place(visitors[3], waitroom))["position"] == 1

@@ -13,7 +13,7 @@ if not line then return NO_LINE end
 local function extend(number, lease)
   lease = math.max(lease, now + line.session_ms)
   redis.call('ZADD', INSIDE, lease, number)
-  if redis.call('SETBIT', SPENT, number, 1) == 0 then line.claimed = line.claimed + 1 end
+  if spend(number) then line.claimed = line.claimed + 1 end
   return lease
 end
 

@@ -1,19 +1,33 @@
--- restore: puts back leases that a process still knows of, after Redis lost them; ended ones are passed by.
+-- restore: puts back leases that a process still knows of, after Redis lost them. While calling rests, all of them are
+-- put back; later, as far as there is room, and who finds none comes first in the line.
 --
 -- ARGV  1       the time (ms), or '' for Redis's own
 --       2, 3 …  number, the end of its lease (ms), in pairs
--- Reply  how many leases the line holds now
--- Keeps I1: calling rests until every process had time for this (see RESTORE_MS).
+-- Reply  for each number, the end of its lease (ms), or 0 where it has none
+-- Keeps I1: calling rests until every process had time for this.
 
 local now = clock(ARGV[1])
 local line = load()
 if not line then return NO_LINE end
-for i = 2, #ARGV, 2 do
-  local number, lease = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+
+local function restored(number, lease)
   heal(line, number, number, now)
-  if lease > now then redis.call('ZADD', INSIDE, 'GT', lease, number) end
+  note_elder(line, number)
+  if tonumber(redis.call('ZSCORE', REVOKED, number) or 0) > now then return 0 end
+  local held = tonumber(redis.call('ZSCORE', INSIDE, number) or 0)
+  if math.max(lease, held) <= now then return 0 end
+  if held == 0 and now >= line.calls_from_ms and redis.call('ZCARD', INSIDE) >= line.cap then
+    be_late(number, now)
+    return 0
+  end
+  redis.call('ZADD', INSIDE, math.max(lease, held), number)
   redis.call('ZREM', LATE, number)
-  redis.call('SETBIT', SPENT, number, 1)
+  redis.call('ZREM', BACK, number)
+  spend(number)
+  return math.max(lease, held)
 end
+
+local answer = {}
+for i = 2, #ARGV, 2 do answer[#answer + 1] = restored(tonumber(ARGV[i]), tonumber(ARGV[i + 1])) end
 save(line)
-return redis.call('ZCARD', INSIDE)
+return answer

@@ -1,0 +1,56 @@
+"""What a process must not forget over its own death: the highest numbers that it knew of each line, in a small file.
+
+With it, a crash of Redis and of every process at once leaves the line where it was; without it (a machine without a
+disk of its own) a new line begins ahead of the old by the clock.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from waitroom.line import Knowledge
+
+log = logging.getLogger(__name__)
+
+FILE = "lines.json"
+
+
+class Memory:
+    """The file; several processes with one folder know the same within a tick, so that the last to write is right."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._written: Mapping[str, Knowledge] = {}
+        self._failed = False
+
+    def recall(self) -> dict[str, Knowledge]:
+        """What was known; a file that can't be read is as good as none."""
+        try:
+            told = json.loads(self._path.read_text("utf-8"))
+            return {line: Knowledge(**known) for line, known in told.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as exc:
+            log.warning("%s can't be read (%s): lines begin by the clock if Redis is empty", self._path, exc)
+            return {}
+
+    def keep(self, known: Mapping[str, Knowledge]) -> None:
+        """Writes it, if it has changed; never half."""
+        if known == self._written:
+            return
+        draft = self._path.with_name(f"{FILE}.{os.getpid()}")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps({line: asdict(one) for line, one in known.items()}), "utf-8")
+            draft.replace(self._path)
+        except OSError as exc:
+            if not self._failed:
+                log.warning(
+                    "%s can't be written (%s): a crash of Redis and of all processes finds no memory", draft, exc
+                )
+            self._failed = True
+            return
+        self._written, self._failed = dict(known), False
