@@ -13,32 +13,23 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from waitroom import draw, explain, keys, settings
+from waitroom import explain, keys
 from waitroom.app import serve as serve_until_stopped
+from waitroom.cli_desk import release, reset, revoke
+from waitroom.cli_draw import verify_draw
+from waitroom.cli_shared import Failure, config_option, load
 from waitroom.config_file import ConfigFile
-from waitroom.draw import Draw
-from waitroom.errors import MalformedTicketError, WaitroomError
-from waitroom.settings import Settings
-
-config_option = click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("config/waitroom.toml"),
-    show_default=True,
-    help="The configuration file.",
-)
-
-
-class Failure(click.ClickException):
-    """An error for the user: its text, and exit code 2."""
-
-    exit_code = 2
+from waitroom.errors import WaitroomError
 
 
 @click.group()
 @click.version_option(package_name="waitroom")
 def main() -> None:
     """A fair, fast waiting room in front of any site."""
+
+
+for command in (release, revoke, reset, verify_draw):
+    main.add_command(command)
 
 
 @main.command()
@@ -57,7 +48,7 @@ def serve(config: Path) -> None:
 @config_option
 def check(config: Path) -> None:
     """Validate a configuration, and say in words what it means."""
-    loaded = _load(config)
+    loaded = load(config)
     for line in explain.explain(loaded):
         click.echo(line)
     for warning in explain.warnings(loaded):
@@ -76,69 +67,16 @@ def make_keys(out: Path) -> None:
     click.echo(f'[keys]\nadmission = ["{admission}"]\nticket = ["{ticket}"]')
 
 
-def _hash(_context: click.Context, _parameter: click.Parameter, text: str) -> bytes:
-    try:
-        data = bytes.fromhex(text)
-    except ValueError as exc:
-        raise click.BadParameter(f"{text!r} is not hex") from exc
-    if len(data) != draw.SEED_BYTES:
-        raise click.BadParameter(f"should be {draw.SEED_BYTES} bytes in hex, and has {len(data)}")
-    return data
-
-
-@main.command("verify-draw")
-@click.option("--seed", metavar="HEX", required=True, callback=_hash, help="The seed, shown after the opening.")
-@click.option("--commitment", metavar="HEX", required=True, callback=_hash, help="What was published before it.")
-@click.option("--size", type=click.IntRange(1, draw.LARGEST_SIZE), required=True, help="How many places were drawn.")
-@click.argument("arrivals", metavar="TICKET_OR_ARRIVAL...", nargs=-1, required=True)
-def verify_draw(seed: bytes, commitment: bytes, size: int, arrivals: tuple[str, ...]) -> None:
-    """Check that a seed is the one that was committed to, and say which places it gave.
-
-    An arrival is a number, counted from 0, or the text of a ticket: the value of the room's cookie. Places count
-    from 1.
-    """
-    if draw.commitment(seed) != commitment.hex():
-        raise Failure(
-            "the seed does not fit the commitment: this is not the draw that was committed to\n"
-            f"  SHA-256 of the seed: {draw.commitment(seed)}\n"
-            f"  the commitment:      {commitment.hex()}"
-        )
-    drawn = Draw(seed, size)
-    places = [(arrival, drawn.place(arrival)) for arrival in (_arrival(text, size) for text in arrivals)]
-    click.echo("The seed fits the commitment.")
-    for arrival, place in places:
-        click.echo(f"Arrival {arrival:,} of the draw of {size:,} has place {place:,}")
-
-
 @main.command()
 @config_option
 def status(config: Path) -> None:
     """Show the rooms of the waitroom that runs with this configuration."""
-    url = f"http://{_load(config).admin.listen}/status"
+    url = f"http://{load(config).admin.listen}/status"
     try:
         with urllib.request.urlopen(url, timeout=5) as response:
             _show(json.load(response))
     except (urllib.error.URLError, OSError, ValueError) as exc:
         raise Failure(f"no waitroom answers at {url}: {exc}") from exc
-
-
-def _arrival(text: str, size: int) -> int:
-    try:
-        arrival = int(text) if text.isdecimal() else draw.arrival_in(text)
-    except (MalformedTicketError, ValueError) as exc:
-        raise Failure(f"{text}: should be an arrival, like 17, or the text of a ticket, like v1.c2l0ZX4xf...") from exc
-    if arrival is None:
-        raise Failure(f"{text}: this ticket was given after the opening: its number was not drawn")
-    if not 0 <= arrival < size:
-        raise Failure(f"{text}: arrival {arrival:,} is not in a draw of {size:,}, whose arrivals are 0 to {size - 1:,}")
-    return arrival
-
-
-def _load(config: Path) -> Settings:
-    try:
-        return settings.load(config)[0]
-    except WaitroomError as exc:
-        raise Failure(str(exc)) from exc
 
 
 def _show(state: dict[str, Any]) -> None:

@@ -12,6 +12,20 @@ class StoreLostError(WaitroomError):
     """Redis can't be reached, or does not answer in time: nothing is known, and nothing was lost."""
 
 
+class NoSuchLineError(WaitroomError):
+    """Nobody ever joined the line, or it was forgotten since."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__(f"there is no line {line!r} in Redis: nobody has joined it")
+
+
+class WrongEpochError(WaitroomError):
+    """A reset that does not name the epoch after the one that the line has."""
+
+    def __init__(self, line: str, epoch: int) -> None:
+        super().__init__(f"the line {line!r} has epoch {epoch}: to begin it anew, name --epoch {epoch + 1}")
+
+
 class OriginError(WaitroomError):
     """The origin gave no usable response."""
 

@@ -146,16 +146,18 @@ class Line:
     async def tick(self) -> None:
         """Advances the line, and tells Redis who is present."""
         before = self.snapshot
-        await self._advance()
-        if before and self.snapshot and before.generation != self.snapshot.generation:
-            await self._bring_back(before, self.snapshot.now_ms)
+        snapshot = await self._advance()
+        if before and before.epoch != snapshot.epoch:  # what was polled for were places in the line before its reset
+            self._present, self._told = set(), []
+        if before and before.generation != snapshot.generation:
+            await self._bring_back(before, snapshot.now_ms)
         self._told = []
         while self._present:
             numbers = [self._present.pop() for _ in range(min(MOST_ITEMS, len(self._present)))]
             self._told += numbers
             await self._ask("poll", numbers)
 
-    async def _advance(self) -> None:
+    async def _advance(self) -> Snapshot:
         reply = await self._store.run("advance", self.name, [REDIS_CLOCK, SHARED_MS, *self._own()])
         before, snapshot = self.snapshot, Snapshot.from_reply(reply)
         self.snapshot = snapshot
@@ -166,6 +168,7 @@ class Line:
         for ends in (self._leases, self._ended, self._refused):
             for number in [number for number, end_ms in ends.items() if end_ms <= snapshot.now_ms]:
                 del ends[number]
+        return snapshot
 
     def _note_ended(self, snapshot: Snapshot, before: Snapshot | None) -> None:
         known = before.ended if before and before.generation == snapshot.generation else 0

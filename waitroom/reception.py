@@ -83,7 +83,7 @@ class Reception:
                     renewed = await self._renewed(line, facts, admission)
                     if renewed:
                         return Received(renewed)
-                    facts = replace(facts, admission=None)
+                    facts = self._facts(room, line, replace(visit, admission=""))
                 case Lend():
                     self._loans.take(room.name, self._now_s())
                     return Received(decision)

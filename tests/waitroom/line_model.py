@@ -127,7 +127,6 @@ class LineModel:
 
     def reset(self) -> None:
         self.epoch += 1
-        self.inside = {number: end for number, end in self.inside.items() if number in self.spent}
         self.late = {}
         self._leap(self.tail)
 

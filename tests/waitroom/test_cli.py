@@ -6,9 +6,11 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
-from tests.waitroom.running import Waitroom
+from tests.servers import PrivateRedis
+from tests.waitroom.running import APP, PAGE, Waitroom, number_of, visitor
 from waitroom.cli import main
 
 CONFIG = 'version = 1\n[[rooms]]\nname = "site"\norigins = ["http://origin:80"]\n'
@@ -100,3 +102,91 @@ async def test_serve_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
         return
     os.kill(redis_pid, signal.SIGKILL)
     raise AssertionError("the embedded Redis was left behind")
+
+
+async def line_of(waitroom: Waitroom, visitors: int) -> None:
+    """Two inside, and the others wait."""
+    for _ in range(visitors):
+        async with visitor() as session:
+            async with session.get(waitroom.url, headers=PAGE):
+                pass
+            async with session.get(waitroom.place_url):
+                pass
+
+
+async def desk(waitroom: Waitroom, *arguments: str) -> tuple[int, str]:
+    """A command of the operator's, while the waitroom runs."""
+    return await asyncio.to_thread(run, *arguments, "--config", str(waitroom.config))
+
+
+async def test_release_gives_places_back(waitroom: Waitroom, redis: PrivateRedis) -> None:
+    await line_of(waitroom, 2)
+    first, second = sorted(map(int, redis.client.zrange("wr:{site}:inside", 0, -1)))  # type: ignore[arg-type]
+    code, output = await desk(waitroom, "release", "site", str(first), str(second + 7))
+    assert (code, output) == (0, "1 of 2 held a place in The line of 'site', and gave it back.\n")
+    assert redis.client.zrange("wr:{site}:inside", 0, -1) == [str(second).encode()]
+
+
+async def test_revoke_takes_a_place_away_and_refuses_its_visitor(waitroom: Waitroom) -> None:
+    async with visitor() as session:
+        async with session.get(waitroom.url, headers=PAGE):
+            pass
+        code, output = await desk(waitroom, "revoke", "site", str(number_of(session)))
+        assert (code, "refused for 24 hours" in output) == (0, True)
+        async with asyncio.timeout(20):
+            while (await session.get(waitroom.url, headers=APP)).status != 403:
+                await asyncio.sleep(0.05)
+
+
+async def test_reset_takes_two_steps_and_then_tells_who_waited(waitroom: Waitroom) -> None:
+    await line_of(waitroom, 2)
+    async with visitor() as session:
+        async with session.get(waitroom.url, headers=PAGE):
+            pass
+        async with session.get(waitroom.place_url):
+            pass
+        async with asyncio.timeout(20):
+            while (await waitroom.status())["rooms"][0]["waiting"] != 1:
+                await asyncio.sleep(0.05)
+        code, output = await desk(waitroom, "reset", "site")
+        assert code == 0
+        assert "The line of 'site' has epoch 1: 1 wait in it, 2 are inside." in output
+        assert f"waitroom reset site --epoch 2 --config {waitroom.config}" in output
+        assert (await desk(waitroom, "reset", "site", "--epoch", "3"))[1] == (
+            "Error: the line 'site' has epoch 1: to begin it anew, name --epoch 2\n"
+        )
+        assert (await desk(waitroom, "reset", "site", "--epoch", "2"))[0] == 0
+        async with asyncio.timeout(20):
+            while (response := await session.get(waitroom.url, headers=PAGE)).status != 409:
+                await asyncio.sleep(0.05)
+            assert "started this line anew" in await response.text()
+        async with session.get(waitroom.url, headers=PAGE) as response:
+            assert "You are in line" in await response.text()
+    assert (await waitroom.status())["rooms"][0]["inside"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("release", "shop", "7"), "has no room 'shop': it has site"),
+        (("release", "site", "7", "--key", "a"), "room 'site' has no line of key 'a': it has one line, and no keys"),
+        (("release", "site", "seven"), "'seven' is not a valid integer range"),
+        (("reset", "site"), "there is no line 'site' in Redis: nobody has joined it"),
+    ],
+)
+def test_what_the_desk_can_not_do_it_explains(
+    tmp_path: Path, redis: PrivateRedis, arguments: tuple[str, ...], told: str
+) -> None:
+    path = tmp_path / "w.toml"
+    path.write_text(CONFIG + f'[store]\nurl = "{redis.url}"\n')
+    code, output = run(*arguments, "--config", str(path))
+    assert code == 2
+    assert told in output
+
+
+def test_the_desk_says_that_redis_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "w.toml"
+    path.write_text(CONFIG + f'[server]\nstate = "{tmp_path}"\n')
+    code, output = run("release", "site", "7", "--config", str(path))
+    assert code == 2
+    assert "Redis can't be reached (the embedded Redis, which runs while `waitroom serve` does)" in output

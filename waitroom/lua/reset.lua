@@ -1,5 +1,5 @@
--- reset: begins the line anew under the next epoch. Tickets of earlier epochs are void from then on; who is inside, and
--- came when called, stays until the lease ends. Numbers go on, so that none is given twice.
+-- reset: begins the line anew under the next epoch. Tickets of earlier epochs are void from then on; leases stay, since
+-- admissions stand for them (I1). Numbers go on, so that none is given twice (I4).
 --
 -- ARGV  1  the time (ms), or '' for Redis's own
 --       2  the epoch to begin, which must be the next one
@@ -10,9 +10,6 @@ local line = load()
 if not line then return NO_LINE end
 if tonumber(ARGV[2]) ~= line.epoch + 1 then return line.epoch end
 line.epoch = line.epoch + 1
-for _, number in ipairs(redis.call('ZRANGE', INSIDE, 0, -1)) do
-  if not is_spent(tonumber(number)) then redis.call('ZREM', INSIDE, number) end
-end
 redis.call('DEL', HERE, SEEN, LATE, BACK, PEOPLE)
 -- The places of a draw that is still to come are not passed: whoever arrives from now on is drawn.
 if line.draw_size == 0 or now >= line.opens_ms then leap(line, line.tail) end
