@@ -55,7 +55,7 @@ async def running(config: ConfigFile) -> AsyncIterator[None]:
     key_ring = keys.load(settings.keys.admission, settings.keys.ticket, state)
     async with AsyncExitStack() as stack:
         store = await _store(stack, settings, state)
-        lines = Lines(store, config.rooms, Memory(state))
+        lines = Lines(store, config.rooms, Memory(state), are_new=key_ring.are_new)
         forwarder = await stack.enter_async_context(Forwarder())
         metrics = Metrics()
         metrics.watch(lines, lambda: config.rooms)

@@ -31,6 +31,8 @@ class Keys:
 
     admission: tuple[AdmissionKey, ...]
     ticket: tuple[bytes, ...]
+    # Whether the ticket secret was made just now, so that no ticket can be in the field.
+    are_new: bool = False
 
     @property
     def lasting(self) -> bytes:
@@ -57,13 +59,14 @@ def load(admission: Sequence[str], ticket: Sequence[str], state: Path) -> Keys:
     Raises ConfigError with all files that can't be used.
     """
     faults: list[Fault] = []
+    are_new = not ticket and not (state / TICKET_FILE).exists()
     admission_files = _files("admission", admission, state / ADMISSION_FILE, _new_admission_key)
     ticket_files = _files("ticket", ticket, state / TICKET_FILE, _new_secret)
     keys = [key for path in admission_files if (key := _read(path, _admission_key, "keys.admission", faults))]
     ticket_secrets = [secret for path in ticket_files if (secret := _read(path, _secret, "keys.ticket", faults))]
     if faults:
         raise ConfigError("keys", faults)
-    return Keys(tuple(keys), tuple(ticket_secrets))
+    return Keys(tuple(keys), tuple(ticket_secrets), are_new)
 
 
 def _files(kind: str, configured: Sequence[str], fallback: Path, make: Callable[[], bytes]) -> list[Path]:

@@ -62,8 +62,12 @@ class Knowledge:
 class Line:
     """A line of a room. All methods that wait for Redis raise StoreLostError when it is lost."""
 
-    def __init__(self, name: str, limits: Limits, store: Transitions, known: Knowledge | None = None) -> None:
+    def __init__(
+        self, name: str, limits: Limits, store: Transitions, known: Knowledge | None = None, *, is_new: bool = False
+    ) -> None:
+        """`is_new` says that there was certainly never such a line: it then need not wait for those who knew it."""
         self.name = name
+        self._is_new = is_new
         self.limits = limits
         self.known = known or Knowledge()
         self.snapshot: Snapshot | None = None
@@ -254,4 +258,12 @@ class Line:
 
     def _own(self) -> tuple[int | str, ...]:
         known = self.known
-        return *self.limits.to_arguments(), known.epoch, known.tail, known.head, known.arrived, known.draw
+        return (
+            *self.limits.to_arguments(),
+            known.epoch,
+            known.tail,
+            known.head,
+            known.arrived,
+            known.draw,
+            int(self._is_new),
+        )

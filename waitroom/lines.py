@@ -18,14 +18,18 @@ log = logging.getLogger(__name__)
 # visitor does that.
 ACTIVE_S = 10.0
 MEMORY_S = 1.0
+# Of the replies of open.lua.
+NO_MORE_LINES, NEW_LINE = 0, 1
 
 
 class Lines:
     """The lines of the rooms in the configuration, advanced four times a second."""
 
-    def __init__(self, store: Store, rooms: Iterable[Room], memory: Memory) -> None:
+    def __init__(self, store: Store, rooms: Iterable[Room], memory: Memory, *, are_new: bool = False) -> None:
+        """`are_new` says that there were certainly no lines before: no ticket of theirs would be believed."""
         self._store = store
         self._memory = memory
+        self._are_new = are_new or memory.exists
         self._known = memory.recall()
         self._rooms: dict[str, Room] = {}
         self._lines: dict[tuple[str, str], Line] = {}
@@ -48,8 +52,7 @@ class Lines:
         at = room.name, key
         line = self._lines.get(at)
         if line is None:
-            name = room.line_name(key)
-            line = self._lines[at] = Line(name, room.limits, self._store, self._known.get(name))
+            line = self._lines[at] = self._line(room, key, is_new=self._are_new)
         self._used_s[at] = time.monotonic()
         return line
 
@@ -65,9 +68,12 @@ class Lines:
         if sum(name == room.name for name, _ in self._lines) >= room.most_lines:
             return False
         try:
-            return await self._note(room, key)
+            reply = await self._note(room, key)
         except StoreLostError:
             return True
+        if reply == NEW_LINE and at not in self._lines:
+            self._lines[at] = self._line(room, key, is_new=True)
+        return reply != NO_MORE_LINES
 
     def apply(self, rooms: Iterable[Room]) -> None:
         """Takes over a configuration: limits change with the next transition; lines keep what they know."""
@@ -124,10 +130,15 @@ class Lines:
         elif self._noted_s.get(at, 0.0) < min(self._used_s[at], now_s - idle_s / 4):
             await self._note(self._rooms[name], key)
 
-    async def _note(self, room: Room, key: str) -> bool:
+    def _line(self, room: Room, key: str, *, is_new: bool) -> Line:
+        name = room.line_name(key)
+        return Line(name, room.limits, self._store, self._known.get(name), is_new=is_new)
+
+    async def _note(self, room: Room, key: str) -> int:
+        """Tells Redis that a line is in use; gives the reply of open.lua."""
         self._noted_s[room.name, key] = time.monotonic()
         arguments: list[int | str] = [REDIS_CLOCK, key, room.most_lines, room.limits.idle_ms]
-        return bool(await self._store.run("open", room.name, arguments))
+        return int(await self._store.run("open", room.name, arguments))
 
     def _drop(self, at: tuple[str, str]) -> None:
         del self._lines[at]

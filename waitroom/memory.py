@@ -26,6 +26,11 @@ class Memory:
         self._written: Mapping[str, Knowledge] = {}
         self._failed = False
 
+    @property
+    def exists(self) -> bool:
+        """Whether lines were kept here before, so that one which is not among them is new."""
+        return self._path.exists()
+
     def recall(self) -> dict[str, Knowledge]:
         """What was known; a file that can't be read is as good as none."""
         try:

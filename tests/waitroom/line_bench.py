@@ -65,6 +65,7 @@ class LineBench:
         self.now_ms = START_MS
         self.known = (0, 0, 0)
         self.known_arrivals: tuple[int, str] = (0, "")
+        self.is_new = True  # whether that process is sure that there was never such a line
         self._redis = redis
         sources = {name: mutation.into(script(name)) if mutation else script(name) for name in TRANSITIONS}
         self._scripts = {name: redis.client.register_script(source) for name, source in sources.items()}
@@ -144,7 +145,7 @@ class LineBench:
     def _own(self) -> tuple[int | str, ...]:
         epoch, tail, head = self.known
         known = (tail + FIRST, head + FIRST) if tail else (0, 0)
-        return *self.limits.to_arguments(), epoch, *known, *self.known_arrivals
+        return *self.limits.to_arguments(), epoch, *known, *self.known_arrivals, int(self.is_new)
 
     def _run(self, transition: str, *arguments: int | str | bytes) -> Any:
         return self._scripts[transition](keys=line_keys("test"), args=arguments)

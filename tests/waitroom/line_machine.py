@@ -58,7 +58,7 @@ class LineMachine(RuleBasedStateMachine):
 
     def line(self, limits: Limits) -> LineModel:
         if self.model is None:
-            self.model = LineModel.begin(limits, self.known, self.now_ms)
+            self.model = LineModel.begin(limits, self.known, self.now_ms, is_new=self.bench.is_new)
             self.allowance, self.allowed_until_ms = limits.burst * CALL, self.now_ms
         return self.model
 
@@ -210,11 +210,13 @@ class LineMachine(RuleBasedStateMachine):
         self.learn(line)
 
     @precondition(lambda self: self.model and self.given)
-    @rule(process=st.integers(0, PROCESSES - 1), luck=RARELY)
-    def lose_all_and_every_process(self, process: int, luck: bool) -> None:
-        """Nobody knows anything but the visitors, whose tickets bring the numbers back."""
+    @rule(process=st.integers(0, PROCESSES - 1), luck=RARELY, is_new=st.booleans())
+    def lose_all_and_every_process(self, process: int, luck: bool, is_new: bool) -> None:
+        """Nobody knows anything but the visitors, whose tickets bring the numbers back; somebody may even be wrong, and
+        take the line for a new one."""
         if luck:
             return
+        self.bench.is_new = is_new
         self.redis.client.flushall()
         self.model, self.known, self.leases, self.here = None, Known(), {}, None
         limits = self.act_as(process)

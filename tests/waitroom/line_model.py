@@ -47,13 +47,16 @@ class LineModel:
         self.born_ms = self.refilled_ms = self.window_ms = self.now_ms
 
     @classmethod
-    def begin(cls, limits: Limits, known: Known, now_ms: int) -> "LineModel":
+    def begin(cls, limits: Limits, known: Known, now_ms: int, *, is_new: bool = True) -> "LineModel":
         if known.tail:
             line = cls(limits, now_ms, limits.burst * CALL, known.tail + MOST_UNKNOWN, known.head)
             line._rest(now_ms)
             return line
         origin = (now_ms - START_MS) * NUMBERS_PER_MS
-        return cls(limits, now_ms, limits.burst * CALL, origin, origin, origin)
+        line = cls(limits, now_ms, limits.burst * CALL, origin, origin, origin)
+        if not is_new:
+            line._rest(now_ms)
+        return line
 
     def advance(self, limits: Limits, known: Known, now_ms: int) -> None:
         self._refill(now_ms)
@@ -136,7 +139,8 @@ class LineModel:
         lease = max(end_ms, self.inside.get(number, 0))
         if self.revoked.get(number, 0) > now_ms or lease <= now_ms:
             return 0
-        if number not in self.inside and now_ms >= self.calls_from_ms and len(self.inside) >= self.limits.cap:
+        rests = now_ms < self.calls_from_ms and self.origin is None
+        if number not in self.inside and not rests and len(self.inside) >= self.limits.cap:
             self._be_late(number, now_ms)
             return 0
         self.inside[number] = lease

@@ -373,6 +373,16 @@ class TestAfterALoss:
         lost.pass_ms(2)
         assert lost.advance().called == 2
 
+    def test_a_line_that_may_have_been_before_waits_for_those_who_knew_it(self, lost: LineBench) -> None:
+        """I1 and I3: nobody is called before who stood in it had time to poll, and who was inside to be active."""
+        lost.known, lost.is_new = (0, 0, 0), False
+        lost.pass_ms(1)
+        assert lost.join()[1] == []
+        lost.pass_ms(29_999)
+        assert lost.advance().called == 0
+        lost.pass_ms(1)
+        assert len(lost.join()[1]) == 1
+
     def test_a_ticket_ahead_of_the_line_raises_the_tail(self, line: LineBench) -> None:
         """I4: a failover lost the joins of the last moment."""
         line.waiting(30)
@@ -605,6 +615,7 @@ class TestOpening:
 
     def test_no_arrival_is_given_until_those_who_have_one_had_time_to_show_it(self, line: LineBench) -> None:
         """I4: the line may have been lost with everybody who knew it."""
+        line.is_new = False
         line.set(opens_ms=self.OPENS_MS, draw="sale", draw_size=1_000)
         assert line.join_as("") == [Given("none yet", 0)]
         line.known_arrivals = (17, "sale")

@@ -3,7 +3,7 @@
 -- All is a function of time and of what is stored, so that N processes that do it admit no more than one.
 
 -- How many arguments the next function reads.
-local OWN = 19
+local OWN = 20
 
 -- ARGV from position `at`: the limits that this process has, and what it knew last of the line.
 local function arguments(at)
@@ -14,7 +14,10 @@ local function arguments(at)
       claim_ms = value(6), presence_ms = value(7), session_ms = value(8), opens_ms = value(9), closes_ms = value(10),
       draw = ARGV[at + 11], draw_size = value(12), idle_ms = value(13),
     },
-    known = { epoch = value(14), tail = value(15), head = value(16), arrived = value(17), draw = ARGV[at + 18] },
+    known = {
+      epoch = value(14), tail = value(15), head = value(16), arrived = value(17), draw = ARGV[at + 18],
+      is_new = value(19) == 1, -- that there was never such a line
+    },
   }
 end
 
@@ -40,8 +43,8 @@ local function begin(limits, known, now)
   else
     line.tail = now * NUMBERS_PER_MS
     line.head, line.origin = line.tail, line.tail
-    -- Nobody knows how many have arrived: those who are here show their tickets first. It costs a newcomer nothing.
-    if line.draw_size > 0 and is_early(line, now) then line.gives_from_ms = now + math.floor(line.presence_ms / 2) end
+    if not known.is_new then note_loss(line, now) end
+    line.gives_from_ms = line.calls_from_ms
   end
   line.base = base_for(line.head)
   return line

@@ -2,7 +2,7 @@
 --
 -- ARGV  1      the time (ms), or '' for Redis's own
 --       2      the tick (ms): what was advanced within it is not advanced again
---       3..21  limits and what the caller knew: see _advance.lua
+--       3..22  limits and what the caller knew: see _advance.lua
 -- Reply  now, born, lost (ms), epoch, tail, head, arrived, inside, late, joined, called, claimed, released, ended,
 --        version, edited (ms), mode, rate (a minute), burst, cap, claim, presence, session, opens, closes (ms), draw,
 --        size of the draw, idle (ms),

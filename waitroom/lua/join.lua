@@ -4,8 +4,8 @@
 --
 -- ARGV  1      the time (ms), or '' for Redis's own
 --       2      n, how many join
---       3..21  limits and what the caller knew: see _advance.lua
---       22..   in rooms with one place per person: the identity of each who joins, '' for one without
+--       3..22  limits and what the caller knew: see _advance.lua
+--       23..   in rooms with one place per person: the identity of each who joins, '' for one without
 -- Reply  epoch, the end of the leases (ms) of the called; then for each who joins: kind, place.
 --        Kinds: 0 a number, 1 a number that is called, 2 an arrival, 3 none yet, 4 the number, 5 the arrival that this
 --        person has already

@@ -4,10 +4,14 @@
 --       2  the key
 --       3  the most lines that the room may have
 --       4  how long a line stays unused before it is forgotten (ms)
--- Reply  1, or 0 where the room has all the lines it may have
+-- Reply  0 where the room has all the lines it may have; 1 for a line that is certainly new; 2 for one that there may have
+--        been before
 
 local now = clock(ARGV[1])
 redis.call('ZREMRANGEBYSCORE', LINES, '-inf', now - tonumber(ARGV[4]))
-if not redis.call('ZSCORE', LINES, ARGV[2]) and redis.call('ZCARD', LINES) >= tonumber(ARGV[3]) then return 0 end
+local is_known = redis.call('ZSCORE', LINES, ARGV[2])
+local count = redis.call('ZCARD', LINES)
+if not is_known and count >= tonumber(ARGV[3]) then return 0 end
 redis.call('ZADD', LINES, now, ARGV[2])
-return 1
+-- An empty set may have been lost with all the lines that were in it.
+return (is_known or count == 0) and 2 or 1

@@ -1,5 +1,5 @@
 -- restore: puts back leases that a process still knows of, after Redis lost them. While calling rests, all of them are
--- put back; later, as far as there is room, and who finds none comes first in the line.
+-- put back; later, or where somebody may have been called since, as far as there is room; who finds none comes first.
 --
 -- ARGV  1       the time (ms), or '' for Redis's own
 --       2, 3 …  number, the end of its lease (ms), in pairs
@@ -16,7 +16,8 @@ local function restored(number, lease)
   if tonumber(redis.call('ZSCORE', REVOKED, number) or 0) > now then return 0 end
   local held = tonumber(redis.call('ZSCORE', INSIDE, number) or 0)
   if math.max(lease, held) <= now then return 0 end
-  if held == 0 and now >= line.calls_from_ms and redis.call('ZCARD', INSIDE) >= line.cap then
+  local rests = now < line.calls_from_ms and line.origin == 0
+  if held == 0 and not rests and redis.call('ZCARD', INSIDE) >= line.cap then
     be_late(number, now)
     return 0
   end

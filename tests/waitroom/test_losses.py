@@ -1,0 +1,167 @@
+"""The four losses, with real processes: two waitrooms, a Redis that loses what it had, and a crowd that never stops.
+
+Each time: no number is given twice, no ticket changes its number, never more are inside than the cap, nobody who waits
+is overtaken by a later number, and everybody comes in.
+"""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import aiohttp
+import pytest
+
+from tests.servers import PrivateRedis
+from tests.waitroom.crowd import Crowd
+from tests.waitroom.running import Origin, Waitroom
+from waitroom import keys
+from waitroom.store_keys import line_keys
+
+CAP, WAITING, NEWCOMERS = 3, 9, 10
+INSIDE = line_keys("site")[5]
+
+
+@dataclass
+class Site:
+    """Two processes of a waitroom, one Redis, and a record of the order in which numbers were called."""
+
+    redis: PrivateRedis
+    waitrooms: list[Waitroom]
+    called: dict[int, int] = field(default_factory=dict)  # number to the look at Redis at which it was inside first
+    looks: int = 0
+    most_in_redis: int = 0
+    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self) -> None:
+        for waitroom in self.waitrooms:
+            arguments = [sys.executable, "-m", "waitroom", "serve", "--config", str(waitroom.config)]
+            with (waitroom.folder / "log").open("ab") as log:
+                self._processes.append(subprocess.Popen(arguments, stderr=log, env=os.environ))
+
+    def kill(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        self._processes.clear()
+
+    async def until_ready(self) -> None:
+        async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+            for waitroom in self.waitrooms:
+                while not await _is_ready(session, waitroom):
+                    await asyncio.sleep(0.05)
+
+    async def watch(self) -> None:
+        """Looks at Redis all the time: a tick is long in comparison."""
+        while True:
+            try:
+                members = await asyncio.to_thread(self.redis.client.zrange, INSIDE, 0, -1)
+            except Exception:  # noqa: BLE001 - it is being killed
+                continue
+            finally:
+                await asyncio.sleep(0.01)
+            self.looks += 1
+            numbers = [int(member) for member in cast("list[bytes]", members)]
+            self.most_in_redis = max(self.most_in_redis, len(numbers))
+            for number in numbers:
+                self.called.setdefault(number, self.looks)
+
+
+async def _is_ready(session: aiohttp.ClientSession, waitroom: Waitroom) -> bool:
+    try:
+        async with session.get(f"{waitroom.url}/.waitroom/ready") as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+@pytest.fixture
+async def site(tmp_path: Path, own_redis: PrivateRedis, origin: Origin) -> AsyncIterator[Site]:
+    """Two processes with the same keys, each with a folder of its own."""
+    keys.load([], [], tmp_path / "keys")
+    waitrooms = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        shutil.copytree(tmp_path / "keys", folder / "state")
+        waitroom = Waitroom(folder, own_redis.url, origin.port)
+        waitroom.set(cap=CAP, rate_per_minute=600, presence_s=5, claim_s=5, session_s=20)
+        waitrooms.append(waitroom)
+    site = Site(own_redis, waitrooms)
+    try:
+        yield site
+    finally:
+        site.kill()
+
+
+Loss = Callable[[Site], Awaitable[None]]
+
+
+async def emptied(site: Site) -> None:
+    """FLUSHALL in mid-run."""
+    site.redis.client.flushall()
+
+
+async def killed_without_persistence(site: Site) -> None:
+    site.redis.kill()
+    await asyncio.sleep(1)
+    site.redis.start()
+
+
+async def everything_at_once(site: Site) -> None:
+    """Redis is emptied, and every process is killed and started again; each has the file that it kept."""
+    site.kill()
+    site.redis.client.flushall()
+    site.start()
+
+
+async def everything_and_all_memory(site: Site) -> None:
+    """The same, on machines without a disk: nobody knows anything but the visitors."""
+    site.kill()
+    site.redis.client.flushall()
+    for waitroom in site.waitrooms:
+        (waitroom.folder / "state" / "lines.json").unlink()
+    site.start()
+
+
+@pytest.mark.parametrize("lose", [emptied, killed_without_persistence, everything_at_once, everything_and_all_memory])
+async def test_a_loss_costs_nobody_a_place(site: Site, lose: Loss) -> None:
+    """I1, I3, I4, I5."""
+    site.start()
+    await site.until_ready()
+    crowd = Crowd([waitroom.url for waitroom in site.waitrooms])
+    leave = asyncio.Event()
+    async with asyncio.timeout(90), asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(site.watch())
+        visits = [tasks.create_task(crowd.visit(leave)) for _ in range(CAP)]
+        await _until(lambda: len(crowd.inside) == CAP)
+        visits += [tasks.create_task(crowd.visit()) for _ in range(WAITING)]
+        await _until(lambda: len(crowd.waiting) == WAITING)
+        await asyncio.sleep(1.5)  # each has polled, and each process has seen it
+        waited = {next(iter(crowd.numbers[who])) for who in crowd.waiting}
+        await lose(site)
+        for _ in range(NEWCOMERS):
+            visits.append(tasks.create_task(crowd.visit()))
+            await asyncio.sleep(0.3)
+        leave.set()
+        await asyncio.wait(visits)
+        watching.cancel()
+    numbers = [number for every in crowd.numbers.values() for number in every]
+    assert all(len(every) == 1 for every in crowd.numbers.values()), "a ticket changed its number"
+    assert len(set(numbers)) == len(numbers) == CAP + WAITING + NEWCOMERS, "a number was given twice"
+    assert crowd.most_inside <= CAP
+    assert site.most_in_redis <= CAP
+    in_turn = sorted((look, number) for number, look in site.called.items())
+    for look, number in in_turn:
+        overtaken = {waiting for waiting in waited if waiting < number and site.called[waiting] > look}
+        assert not overtaken, f"{number} was called before {overtaken}"
+
+
+async def _until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.02)
