@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from waitroom.errors import StoreLostError
 from waitroom.limits import TICK_MS
@@ -24,7 +25,11 @@ class Lines:
 
     @property
     def store_lost(self) -> bool:
-        return self._store.lost
+        """Whether no line can be reached. In a cluster, those of some shards may be lost while others go on."""
+        return self._store.lost and all(self._store.is_lost(name) for name in self._lines)
+
+    def is_lost(self, room: Room) -> bool:
+        return self._store.is_lost(self.of(room).name)
 
     @property
     def all_seen(self) -> bool:
@@ -46,23 +51,54 @@ class Lines:
     async def run(self) -> None:
         """Ticks until cancelled. A lost store is looked for at each tick."""
         task = asyncio.current_task()
+        known_lost: set[str] = set()
+        told = ""
         # Asked for by name, since redis-py swallows a cancellation that meets it while it connects.
         while task and not task.cancelling():
             started = time.monotonic()
-            was_lost = self._store.lost
             try:
                 await self.tick()
             except StoreLostError as exc:
-                if not was_lost:
-                    log.error("Redis is lost (%s): places are kept, nobody is called until it is back", exc)
-            else:
-                if was_lost:
-                    log.warning("Redis is back: the line goes on")
+                # A remedy that is new is worth another line: the cause has changed, and somebody can do something.
+                if self._lost() - known_lost or exc.remedy not in ("", told):
+                    log.error("%s", self._loss(exc))
+                told = exc.remedy or told
+            if back := known_lost - self._lost():
+                log.warning("Redis is back for %s: the line goes on", self._names(back))
+                told = ""
+            known_lost = self._lost()
             await asyncio.sleep(max(0.0, TICK_MS / 1000 - (time.monotonic() - started)))
 
     async def tick(self) -> None:
-        """Raises StoreLostError when Redis can't be used."""
+        """Raises StoreLostError when Redis can't be used, after every line that can be reached has had its tick."""
+        losses: list[StoreLostError] = []
         if self._store.lost:
-            await self._store.ping()
+            with _gathered(losses):
+                await self._store.ping()
+        else:
+            await self._store.follow()
         for line in list(self._lines.values()):
-            await line.tick()
+            with _gathered(losses):
+                await line.tick()
+        for loss in losses:
+            raise loss
+
+    def _lost(self) -> set[str]:
+        return {name for name in self._lines if self._store.is_lost(name)} if self._store.lost else set()
+
+    def _loss(self, exc: StoreLostError) -> str:
+        lost = self._names(self._lost())
+        if not any(line.snapshot for line in self._lines.values()):
+            return f"[store] url: this Redis can't be used ({exc}): nobody is given a place until it can"
+        return f"Redis is lost for {lost} ({exc}): places are kept, nobody is called until it is back"
+
+    def _names(self, lines: set[str]) -> str:
+        return "all lines" if len(lines) == len(self._lines) else f"some lines ({', '.join(sorted(lines))})"
+
+
+@contextmanager
+def _gathered(losses: list[StoreLostError]) -> Iterator[None]:
+    try:
+        yield
+    except StoreLostError as exc:
+        losses.append(exc)

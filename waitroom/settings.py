@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from waitroom import store_url
 from waitroom.errors import ConfigError, Fault
 from waitroom.limits import TICK_MS, Limits, Mode
 from waitroom.rooms import Room, Rooms
 
 # What may hold a password, and is never shown.
-SECRET = ("store", "url")
+SECRETS = (("store",), ("store", "url"))
 ROOM_NAME = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
 
 
@@ -43,8 +44,8 @@ def _network(value: str) -> str:
 
 
 def _store_url(value: str) -> str:
-    if value and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("should be empty (an embedded Redis), or start with redis://, rediss:// or unix://")
+    if value:
+        store_url.parse(value)
     return value
 
 
@@ -86,6 +87,7 @@ class AdminSettings(Table):
 
 class StoreSettings(Table):
     url: Annotated[StoreUrl, Field(repr=False)] = ""
+    timeout_ms: Annotated[int, Field(ge=50, le=5_000)] = store_url.TIMEOUT_MS
 
 
 class KeySettings(Table):
@@ -213,7 +215,7 @@ def _advice(error: ErrorDetails) -> str:
             return "there is no such setting"
         case "missing":
             return "is required"
-        case _ if isinstance(given, str | int | float | bool) and error["loc"] != SECRET:
+        case _ if isinstance(given, str | int | float | bool) and error["loc"] not in SECRETS:
             return f"{given!r}: {message[0].lower()}{message[1:]}"
         case _:
             return message
