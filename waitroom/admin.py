@@ -39,6 +39,7 @@ class Admin:
         limits, seen, measured = line.in_force, line.snapshot, line.rate.per_minute
         return {
             "room": room.name,
+            "store_lost": self._lines.is_lost(line),
             "version": limits.version,
             "mode": limits.mode,
             "rate_per_minute": limits.rate_per_minute,

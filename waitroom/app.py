@@ -75,7 +75,7 @@ async def _store(stack: AsyncExitStack, settings: Settings, state: Path) -> Stor
         stack.push_async_callback(embedded.stop)
         await embedded.start()
         url = embedded.url
-    store = Store(url)
+    store = Store(url, settings.store.timeout_ms)
     stack.push_async_callback(store.close)
     return store
 

@@ -94,7 +94,7 @@ def _show(state: dict[str, Any]) -> None:
             str(room["claimed"]),
         )
     console.print(table)
-    if state["store_lost"]:
-        console.print("[red]Redis is lost: places are kept, nobody is called.")
+    if lost := [room["room"] for room in state["rooms"] if room["store_lost"]]:
+        console.print(f"[red]Redis is lost for {', '.join(lost)}: places are kept, nobody is called.")
     for fault in state["config_faults"]:
         console.print(f"[red]Refused configuration: {fault}")

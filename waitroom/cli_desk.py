@@ -86,7 +86,7 @@ def _done(config: Path, room: str, key: str, act: Callable[[Desk], Awaitable[Res
         raise Failure(f"room {room!r} has no line of key {key!r}: {wanted}")
 
     async def run() -> Result:
-        store = Store(_url(loaded))
+        store = Store(_url(loaded), loaded.store.timeout_ms)
         try:
             return await act(Desk(guarded.line_name(key), guarded.limits, store))
         finally:

@@ -9,6 +9,7 @@ import tempfile
 from importlib import util
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -56,7 +57,7 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        return f"unix://{self._socket.absolute()}"
+        return f"unix://{quote(str(self._socket.absolute()))}"
 
     async def start(self) -> None:
         """Raises EmbeddedStoreError if there is no server to start, it does not come up, or the folder is taken."""

@@ -9,7 +9,18 @@ class WaitroomError(Exception):
 
 
 class StoreLostError(WaitroomError):
-    """Redis can't be reached, or does not answer in time: nothing is known, and nothing was lost."""
+    """Redis can't be reached, or does not answer in time: nothing is known, and nothing was lost.
+
+    `remedy` says what to do about it, where that can be told.
+    """
+
+    def __init__(self, cause: str, remedy: str = "") -> None:
+        super().__init__(cause, remedy)
+        self.cause = cause
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.cause}: {self.remedy}" if self.remedy else self.cause
 
 
 class NoSuchLineError(WaitroomError):

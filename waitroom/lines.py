@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from waitroom.errors import StoreLostError
 from waitroom.limits import TICK_MS
@@ -40,7 +41,11 @@ class Lines:
 
     @property
     def store_lost(self) -> bool:
-        return self._store.lost
+        """Whether no line can be reached. In a cluster, those of some shards may be lost while others go on."""
+        return self._store.lost and len(self._lost()) == len(self._lines)
+
+    def is_lost(self, line: Line) -> bool:
+        return self._store.is_lost(line.name)
 
     @property
     def all_seen(self) -> bool:
@@ -91,44 +96,65 @@ class Lines:
     async def run(self) -> None:
         """Ticks until cancelled. A lost store is looked for at each tick."""
         task = asyncio.current_task()
+        known_lost: set[str] = set()
+        told = ""
         # Asked for by name, since redis-py swallows a cancellation that meets it while it connects.
         while task and not task.cancelling():
             started = time.monotonic()
-            was_lost = self._store.lost
             try:
                 await self.tick()
             except StoreLostError as exc:
-                if not was_lost:
-                    log.error("Redis is lost (%s): places are kept, nobody is called until it is back", exc)
-            else:
-                if was_lost:
-                    log.warning("Redis is back: the line goes on")
+                # A remedy that is new is worth another line: the cause has changed, and somebody can do something.
+                if self._lost() - known_lost or exc.remedy not in ("", told):
+                    log.error("%s", self._loss(exc))
+                told = exc.remedy or told
+            if back := known_lost - self._lost():
+                log.warning("Redis is back for %s: the line goes on", self._names(back))
+                told = ""
+            known_lost = self._lost()
             await asyncio.sleep(max(0.0, TICK_MS / 1000 - (time.monotonic() - started)))
 
     async def tick(self) -> None:
-        """Raises StoreLostError when Redis can't be used."""
+        """Raises StoreLostError when Redis can't be used, after every line that can be reached has had its tick."""
+        losses: list[StoreLostError] = []
         if self._store.lost:
-            await self._store.ping()
-        now_s = time.monotonic()
+            with _gathered(losses):
+                await self._store.ping()
+        else:
+            await self._store.follow()
         for at, line in list(self._lines.items()):
-            if at[1]:
-                await self._keep(at, now_s)
-            if not at[1] or now_s - self._used_s[at] < ACTIVE_S or (line.snapshot and line.snapshot.waiting):
-                await line.tick()
-        if now_s - self._remembered_s >= MEMORY_S:
-            self._remembered_s = now_s
-            self._known |= {line.name: line.known for line in self._lines.values() if line.known.tail}
-            self._memory.keep(self._known)
+            with _gathered(losses):
+                await self._tick(at, line)
+        self._remember()
+        for loss in losses:
+            raise loss
 
-    async def _keep(self, at: tuple[str, str], now_s: float) -> None:
-        """Tells Redis that a line is in use, or forgets one that is not any more."""
+    async def _tick(self, at: tuple[str, str], line: Line) -> None:
+        now_s = time.monotonic()
+        if at[1] and not await self._keep(at, now_s):
+            return
+        if not at[1] or now_s - self._used_s[at] < ACTIVE_S or (line.snapshot and line.snapshot.waiting):
+            await line.tick()
+
+    async def _keep(self, at: tuple[str, str], now_s: float) -> bool:
+        """Tells Redis now and then that the line of a key is in use; forgets it, and gives False, if it is not."""
         name, key = at
         idle_s = self._lines[at].limits.idle_ms / 1000
         if now_s - self._used_s[at] > idle_s:
             self._known.pop(self._lines[at].name, None)
             self._drop(at)
-        elif self._noted_s.get(at, 0.0) < min(self._used_s[at], now_s - idle_s / 4):
+            return False
+        if self._noted_s.get(at, 0.0) < min(self._used_s[at], now_s - idle_s / 4):
             await self._note(self._rooms[name], key)
+        return True
+
+    def _remember(self) -> None:
+        """Writes down what a crash of everything must not take along."""
+        now_s = time.monotonic()
+        if now_s - self._remembered_s >= MEMORY_S:
+            self._remembered_s = now_s
+            self._known |= {line.name: line.known for line in self._lines.values() if line.known.tail}
+            self._memory.keep(self._known)
 
     def _line(self, room: Room, key: str, *, is_new: bool) -> Line:
         name = room.line_name(key)
@@ -144,3 +170,24 @@ class Lines:
         del self._lines[at]
         self._used_s.pop(at, None)
         self._noted_s.pop(at, None)
+
+    def _lost(self) -> set[str]:
+        names = {line.name for line in self._lines.values()} if self._store.lost else set()
+        return {name for name in names if self._store.is_lost(name)}
+
+    def _loss(self, exc: StoreLostError) -> str:
+        if not any(line.snapshot for line in self._lines.values()):
+            return f"[store] url: this Redis can't be used ({exc}): nobody is given a place until it can"
+        lost = self._names(self._lost())
+        return f"Redis is lost for {lost} ({exc}): places are kept, nobody is called until it is back"
+
+    def _names(self, lines: set[str]) -> str:
+        return "all lines" if len(lines) == len(self._lines) else f"some lines ({', '.join(sorted(lines))})"
+
+
+@contextmanager
+def _gathered(losses: list[StoreLostError]) -> Iterator[None]:
+    try:
+        yield
+    except StoreLostError as exc:
+        losses.append(exc)

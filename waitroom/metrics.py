@@ -52,8 +52,9 @@ class LineCollector(Collector):
         self._rooms = rooms
 
     def collect(self) -> Iterator[Metric]:
-        lost = GaugeMetricFamily("waitroom_store_lost", "1 while Redis can't be used.")
-        lost.add_metric([], int(self._lines.store_lost))
+        lost = GaugeMetricFamily("waitroom_store_lost", "1 while Redis can't be used for this room.", labels=["room"])
+        for room in self._rooms():
+            lost.add_metric([room.name], int(any(self._lines.is_lost(line) for _, line in self._lines.of_room(room))))
         yield lost
         seen = [(room.name, self._lines.of(room).snapshot) for room in self._rooms()]
         yield from _families([(name, snapshot) for name, snapshot in seen if snapshot])

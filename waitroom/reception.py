@@ -187,7 +187,7 @@ class Reception:
         )
         if visit.own or visit.bypass:
             return facts
-        if self._lines.store_lost:
+        if self._lines.is_lost(line):
             facts = self._with_loss(facts, room, visit)
         if admission := self._admission(room, line, visit):
             return replace(
@@ -215,7 +215,7 @@ class Reception:
         standing = line.standing(number)
         if isinstance(standing, Waiting):
             line.poll(number)
-        return Unreachable() if self._lines.store_lost else standing
+        return Unreachable() if self._lines.is_lost(line) else standing
 
     async def _claimed(self, line: Line, number: int) -> Standing:
         try:

@@ -14,13 +14,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from waitroom import store_url
 from waitroom.errors import ConfigError, Fault
 from waitroom.identity import Identity
 from waitroom.limits import TICK_MS, Limits, Mode, OnStoreLoss
 from waitroom.rooms import KEY, Room, Rooms
 
 # What may hold a password, and is never shown.
-SECRET = ("store", "url")
+SECRETS = (("store",), ("store", "url"))
 ROOM_NAME = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
 # What a key may consist of in any case: it stands in cookies' names, in tickets and in Redis.
 KEY_CHARACTERS = r"[A-Za-z0-9_-]{1,64}"
@@ -51,8 +52,8 @@ def _network(value: str) -> str:
 
 
 def _store_url(value: str) -> str:
-    if value and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("should be empty (an embedded Redis), or start with redis://, rediss:// or unix://")
+    if value:
+        store_url.parse(value)
     return value
 
 
@@ -119,6 +120,7 @@ class AdminSettings(Table):
 
 class StoreSettings(Table):
     url: Annotated[StoreUrl, Field(repr=False)] = ""
+    timeout_ms: Annotated[int, Field(ge=50, le=5_000)] = store_url.TIMEOUT_MS
 
 
 class KeySettings(Table):
@@ -325,7 +327,7 @@ def _advice(error: ErrorDetails) -> str:
             return "there is no such setting"
         case "missing":
             return "is required"
-        case _ if isinstance(given, str | int | float | bool) and error["loc"] != SECRET:
+        case _ if isinstance(given, str | int | float | bool) and error["loc"] not in SECRETS:
             return f"{given!r}: {message[0].lower()}{message[1:]}"
         case _:
             return message

@@ -1,17 +1,19 @@
-"""Redis: runs the transitions of lines, and knows whether it can be reached. Every error of redis-py ends here."""
+"""The store: runs the transitions of lines in Redis, and knows what is lost. Every error of redis-py ends here."""
 
+import asyncio
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError
 
 from waitroom.errors import StoreLostError
+from waitroom.store_client import LOSSES, connect
 from waitroom.store_keys import line_keys
+from waitroom.store_loss import loss
+from waitroom.store_url import TIMEOUT_MS, parse
 
 # Each script with the files it consists of, in order.
 TRANSITIONS = {
@@ -26,12 +28,18 @@ TRANSITIONS = {
     "reset": ("_line", "reset"),
     "open": ("_line", "open"),
 }
-# A store that takes longer than this is as good as lost: visitors are waiting on the answer.
-TIMEOUT_S = 0.5
 
 
 class NoLineError(Exception):
     """The line has no state in Redis yet, or not any more: it must be advanced first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A transition's Lua, and the name by which Redis knows it once it has seen it."""
+
+    source: str
+    sha: str
 
 
 def script(transition: str) -> str:
@@ -40,49 +48,73 @@ def script(transition: str) -> str:
     return "\n".join((folder / f"{part}.lua").read_text() for part in TRANSITIONS[transition])
 
 
-class Store:
-    """A Redis that holds lines.
+def _script(transition: str) -> Script:
+    source = script(transition)
+    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
-    `lost` says that it could not be used when last tried; while it is, nothing is sent but a `ping`, so that no visitor
-    waits for a time-out that another has already waited for.
+
+class Store:
+    """A Redis that holds lines, or several.
+
+    What could not be used when last tried is lost: nothing is sent to it but one probe for each `ping`, so that no
+    visitor waits for a time-out that another has already waited for. In a cluster the lines of one node are lost
+    together, otherwise all are.
     """
 
-    def __init__(self, url: str) -> None:
-        # One retry, for a pooled connection that Redis closed since. Whether to wait longer is the callers' affair.
-        retry = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
-        self._redis = Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=retry, client_name="waitroom"
-        )
-        self._scripts = {name: self._redis.register_script(script(name)) for name in TRANSITIONS}
-        self.lost = False
+    def __init__(self, url: str, timeout_ms: int = TIMEOUT_MS) -> None:
+        """Connects when it is first used. Raises ValueError if the url is none of `store_url`."""
+        self._client = connect(parse(url), timeout_ms)
+        self._scripts = {name: _script(name) for name in TRANSITIONS}
+        # Each server that is lost, and one line by which to ask for it.
+        self._lost: dict[str, str] = {}
+
+    @property
+    def lost(self) -> bool:
+        """Whether any line can't be reached."""
+        return bool(self._lost)
+
+    def is_lost(self, line: str) -> bool:
+        return bool(self._lost) and self._client.server(line) in self._lost
 
     async def run(self, transition: str, line: str, arguments: Sequence[int | str | bytes]) -> Any:
         """Runs a transition of a line and gives its raw reply.
 
         Raises NoLineError, or StoreLostError if Redis can't be reached, can't write, or answers too late.
         """
-        if self.lost:
+        if self.is_lost(line):
             raise StoreLostError("Redis was lost, and has not answered since")
         try:
-            return await self._scripts[transition](keys=line_keys(line), args=arguments)
-        except ResponseError as exc:
+            async with asyncio.timeout(self._client.deadline_s):
+                return await self._evaluate(self._scripts[transition], line_keys(line), arguments)
+        except LOSSES as exc:
             if "NOLINE" in str(exc):
                 raise NoLineError(line) from exc
-            raise self._loss(exc) from exc
-        except (RedisError, OSError) as exc:
-            raise self._loss(exc) from exc
+            self._lost[self._client.server(line)] = line
+            raise loss(exc) from exc
 
     async def ping(self) -> None:
-        """Asks whether Redis is there (again). Raises StoreLostError if not."""
-        try:
-            await self._redis.ping()
-        except (RedisError, OSError) as exc:
-            raise self._loss(exc) from exc
-        self.lost = False
+        """Asks whether what is lost can be used again; if nothing is, whether Redis can be used at all.
 
-    def _loss(self, cause: Exception) -> StoreLostError:
-        self.lost = True
-        return StoreLostError(f"{type(cause).__name__}: {cause}")
+        Raises StoreLostError if anything is (still) lost.
+        """
+        asked = set(self._lost.values()) or {""}
+        still_lost = await self._client.still_lost(asked)
+        lost_since = set(self._lost.values()) - asked
+        # Who serves a line may have changed.
+        self._lost = {self._client.server(line): line for line in lost_since | still_lost.keys()}
+        for cause in still_lost.values():
+            raise loss(cause) from cause
+
+    async def follow(self) -> None:
+        """To be called now and then while nothing is lost: notices that sentinels have named another primary."""
+        await self._client.follow()
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        await self._client.close()
+
+    async def _evaluate(self, script: Script, keys: Sequence[str], arguments: Sequence[int | str | bytes]) -> Any:
+        """By its name; a Redis that does not know it (restarted, emptied, promoted) is given the whole script."""
+        try:
+            return await self._client.execute("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await self._client.execute("EVAL", script.source, len(keys), *keys, *arguments)

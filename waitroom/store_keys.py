@@ -8,3 +8,8 @@ PARTS = (
 def line_keys(line: str) -> list[str]:
     """The keys of a line, in the order in which every transition declares them."""
     return [f"wr:{{{line}}}:{part}" for part in PARTS]
+
+
+def probe_key(line: str) -> str:
+    """A key that lives where the line does, and that nobody ever writes: deleting it tells whether one could."""
+    return f"wr:{{{line}}}:probe"

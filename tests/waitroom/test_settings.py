@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from waitroom import settings
+from waitroom import settings, store_url
 from waitroom.errors import ConfigError
 from waitroom.explain import explain, warnings
 
@@ -73,6 +73,7 @@ def test_all_faults_are_named_at_once() -> None:
         ('[server]\nlisten = ["8080"]', "server.listen[1]", "'8080': should be \"host:port\""),
         ('[server]\ntrusted_proxies = ["10.0.0.1/8"]', "server.trusted_proxies[1]", "has host bits set"),
         ('[store]\nurl = "http://redis"', "store.url", "redis://"),
+        ("[store]\ntimeout_ms = 10", "store.timeout_ms", "10: input should be greater than or equal to 50"),
     ],
 )
 def test_a_fault_says_where_what_and_what_would_be_right(line: str, where: str, what: str) -> None:
@@ -95,6 +96,74 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_no_error_shows_the_password_of_the_store() -> None:
     assert "hunter2" not in repr(settings.parse(LEAST + '[store]\nurl = "redis://:hunter2@r"\n', "x"))
     assert "hunter2" not in str(faults(LEAST + '[store]\nurl = "http://:hunter2@r"\n'))
+    assert "hunter2" not in str(faults('store = "redis://:hunter2@r"\n' + LEAST))
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "hosts", "name", "db"),
+    [
+        ("redis://cache", "server", [("cache", 6379)], "", 0),
+        ("redis://cache:6380/3", "server", [("cache", 6380)], "", 3),
+        ("rediss://[::1]:7000/?db=2&ssl_check_hostname=no", "server", [("::1", 7000)], "", 2),
+        ("unix:///run/redis.sock?db=1", "socket", [], "/run/redis.sock", 1),
+        ("redis+sentinel://a/shop", "sentinel", [("a", 26379)], "shop", 0),
+        ("rediss+sentinel://a:1,[::2]:3,c/shop?db=4", "sentinel", [("a", 1), ("::2", 3), ("c", 26379)], "shop", 4),
+        ("redis+cluster://a,b:7001", "cluster", [("a", 6379), ("b", 7001)], "", 0),
+        ("rediss+cluster://a/?ssl_ca_certs=/ca.pem", "cluster", [("a", 6379)], "", 0),
+    ],
+)
+def test_a_store_is_one_redis_or_sentinels_or_a_cluster(
+    url: str, kind: str, hosts: list[tuple[str, int]], name: str, db: int
+) -> None:
+    given = settings.parse(f"{LEAST}[store]\nurl = {url!r}\n", "x").store.url
+    read = store_url.parse(given)
+    assert (read.kind, list(read.hosts), read.name, read.db) == (kind, hosts, name, db)
+    assert read.secure == url.startswith("rediss")
+
+
+def test_a_store_has_a_login_and_certificates() -> None:
+    read = store_url.parse(
+        "rediss+sentinel://me:a%2Fb@h/m?ssl_ca_certs=%2Fca&ssl_check_hostname=False&sentinel_username=you&sentinel_password=c%26d"
+    )
+    assert (read.username, read.password) == ("me", "a/b")
+    assert (read.sentinel_username, read.sentinel_password) == ("you", "c&d")
+    assert read.tls == {"ssl_ca_certs": "/ca", "ssl_check_hostname": False}
+    assert "a/b" not in repr(read)
+    assert "c&d" not in repr(read)
+
+
+@pytest.mark.parametrize(
+    ("url", "right"),
+    [
+        ("redis:/hunter2@r", "start with redis://, rediss://, unix://, redis+sentinel://"),
+        ("redis://:hunter2@", "each host as"),
+        ("redis://:hunter2@r:0", "port from 1 to 65535"),
+        ("redis://:hunter2@r:65536", "port from 1 to 65535"),
+        ("redis://:hunter2@r:1:2", "port from 1 to 65535"),
+        ("redis+cluster://:hunter2@a,,b", "each host as"),
+        ("redis://:hunter2@a,b", "redis+sentinel:// or redis+cluster:// where it names several hosts"),
+        ("redis://:hunter2@r/first", "database as a number"),
+        ("redis://:hunter2@r?db=-1", "database as a number"),
+        ("redis://:hun/ter2@r", "%2F"),
+        ("redis://:hun?ter2@r", "%3F"),
+        ("redis://:hun#ter2@r", "%23"),
+        ("redis://:hunter2@r?ssl_ca_certs=ca", "has an option 'ssl_ca_certs': redis:// knows db"),
+        ("rediss://:hunter2@r?timeout=3", "rediss:// knows db, ssl_ca_certs"),
+        ("rediss://:hunter2@r?ssl_ca_certs=", "without a value"),
+        ("rediss://:hunter2@r?ssl_check_hostname=perhaps", "true or false"),
+        ("redis+sentinel://:hunter2@a:26379", "name of the master"),
+        ("redis+sentinel://:hunter2@a:26379/one/two", "name of the master"),
+        ("redis+cluster://:hunter2@a/1", "a cluster has no databases"),
+        ("redis+cluster://:hunter2@a?db=1", "has an option 'db': redis+cluster:// knows none"),
+        ("unix://run/hunter2.sock", "three slashes"),
+        ("unix://", "the path of a socket"),
+    ],
+)
+def test_a_wrong_store_is_told_without_its_password(url: str, right: str) -> None:
+    told = faults(f"{LEAST}[store]\nurl = {url!r}\n")["store.url"]
+    assert right in told
+    assert "hunter2" not in told
+    assert "ter2" not in told
 
 
 def test_a_configuration_is_explained_in_words() -> None:
