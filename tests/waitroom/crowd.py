@@ -12,7 +12,7 @@ from tests.waitroom.running import PAGE, number_of, visitor
 
 # In what follows a visitor asks, whatever the line says: the tests' presence window is five seconds.
 POLL_S = 0.5
-STAY_S = 0.5
+STAY_S = 0.3
 
 
 @dataclass

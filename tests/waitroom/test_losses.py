@@ -9,7 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -17,14 +18,14 @@ from typing import cast
 import aiohttp
 import pytest
 
-from tests.servers import PrivateRedis
+from tests.servers import PrivateRedis, PrivateSentinel
 from tests.waitroom.crowd import Crowd
 from tests.waitroom.running import Origin, Waitroom
 from waitroom import keys
 from waitroom.store_keys import line_keys
 
-CAP, WAITING, NEWCOMERS = 3, 9, 10
-INSIDE = line_keys("site")[5]
+CAP, WAITING, NEWCOMERS = 3, 9, 6
+STATE, INSIDE = (line_keys("site")[i] for i in (0, 5))
 
 
 @dataclass
@@ -80,22 +81,27 @@ async def _is_ready(session: aiohttp.ClientSession, waitroom: Waitroom) -> bool:
         return False
 
 
-@pytest.fixture
-async def site(tmp_path: Path, own_redis: PrivateRedis, origin: Origin) -> AsyncIterator[Site]:
-    """Two processes with the same keys, each with a folder of its own."""
-    keys.load([], [], tmp_path / "keys")
+@contextmanager
+def a_site(folder: Path, redis: PrivateRedis, url: str, origin: Origin) -> Iterator[Site]:
+    """Two processes with the same keys, each with a folder of its own, that reach Redis by `url`."""
+    keys.load([], [], folder / "keys")
     waitrooms = []
     for name in ("one", "two"):
-        folder = tmp_path / name
-        shutil.copytree(tmp_path / "keys", folder / "state")
-        waitroom = Waitroom(folder, own_redis.url, origin.port)
+        shutil.copytree(folder / "keys", folder / name / "state")
+        waitroom = Waitroom(folder / name, url, origin.port)
         waitroom.set(cap=CAP, rate_per_minute=600, presence_s=5, claim_s=5, session_s=20)
         waitrooms.append(waitroom)
-    site = Site(own_redis, waitrooms)
+    site = Site(redis, waitrooms)
     try:
         yield site
     finally:
         site.kill()
+
+
+@pytest.fixture
+def site(tmp_path: Path, own_redis: PrivateRedis, origin: Origin) -> Iterator[Site]:
+    with a_site(tmp_path, own_redis, own_redis.url, origin) as site:
+        yield site
 
 
 Loss = Callable[[Site], Awaitable[None]]
@@ -131,6 +137,35 @@ async def everything_and_all_memory(site: Site) -> None:
 @pytest.mark.parametrize("lose", [emptied, killed_without_persistence, everything_at_once, everything_and_all_memory])
 async def test_a_loss_costs_nobody_a_place(site: Site, lose: Loss) -> None:
     """I1, I3, I4, I5."""
+    await play(site, lose)
+
+
+async def test_a_failover_that_lost_the_last_writes_costs_nobody_a_place(
+    tmp_path: Path, own_redis: PrivateRedis, origin: Origin
+) -> None:
+    """I1, I3, I4, I5: the replica hears of nothing any more; visitors join and are called; then the primary is killed,
+    and sentinels promote the replica."""
+    replica = PrivateRedis(tmp_path / "replica", primary=own_redis)
+    sentinel = PrivateSentinel(tmp_path / "sentinel", own_redis)
+
+    async def fail_over(site: Site) -> None:
+        before = own_redis.client.hget(STATE, "tail")
+        await asyncio.to_thread(replica.pause)
+        await _until(lambda: int(own_redis.client.hget(STATE, "tail") or 0) >= int(before or 0) + 2)
+        own_redis.kill()
+        await asyncio.to_thread(replica.promote)
+        assert replica.client.hget(STATE, "tail") == before, "no write was lost: this proves nothing"
+        site.redis = replica
+
+    with closing(replica), closing(sentinel):
+        replica.start()
+        sentinel.start()
+        with a_site(tmp_path, own_redis, sentinel.url, origin) as site:
+            await play(site, fail_over)
+
+
+async def play(site: Site, lose: Loss) -> None:
+    """Three are inside and active, nine wait, others go on coming; then the loss; then the three leave."""
     site.start()
     await site.until_ready()
     crowd = Crowd([waitroom.url for waitroom in site.waitrooms])
@@ -143,10 +178,9 @@ async def test_a_loss_costs_nobody_a_place(site: Site, lose: Loss) -> None:
         await _until(lambda: len(crowd.waiting) == WAITING)
         await asyncio.sleep(1.5)  # each has polled, and each process has seen it
         waited = {next(iter(crowd.numbers[who])) for who in crowd.waiting}
+        coming = tasks.create_task(come(crowd, visits))
         await lose(site)
-        for _ in range(NEWCOMERS):
-            visits.append(tasks.create_task(crowd.visit()))
-            await asyncio.sleep(0.3)
+        await coming
         leave.set()
         await asyncio.wait(visits)
         watching.cancel()
@@ -159,6 +193,13 @@ async def test_a_loss_costs_nobody_a_place(site: Site, lose: Loss) -> None:
     for look, number in in_turn:
         overtaken = {waiting for waiting in waited if waiting < number and site.called[waiting] > look}
         assert not overtaken, f"{number} was called before {overtaken}"
+
+
+async def come(crowd: Crowd, visits: list[asyncio.Task[None]]) -> None:
+    """Newcomers, before, during and after the loss."""
+    for _ in range(NEWCOMERS):
+        visits.append(asyncio.create_task(crowd.visit()))
+        await asyncio.sleep(0.5)
 
 
 async def _until(condition: Callable[[], object]) -> None:
