@@ -2,11 +2,17 @@
 
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from waitroom.rooms import Room
 from waitroom.settings import Settings
 
 CROWD = 10_000
+ON_STORE_LOSS = {
+    "hold": "If Redis is lost, who is inside goes on, and the others wait with their places kept.",
+    "open": "If Redis is lost, each process lets up to {cap:,} in by itself; the cap is not kept meanwhile.",
+    "closed": "If Redis is lost, everybody is refused until it is back; places are kept.",
+}
 
 
 def explain(settings: Settings) -> Iterator[str]:
@@ -48,6 +54,37 @@ def _room(room: Room) -> Iterator[str]:
     per_minute = min(limits.rate_per_minute, _sustained_per_minute(room))
     wait_min = math.ceil(CROWD / per_minute)
     yield f"  The last of a crowd of {CROWD:,} waits about {wait_min:,} minutes if visitors stay their whole lease."
+    yield from _lines(room)
+    yield from _opening(room)
+    if room.identity:
+        without = "is refused" if room.identity.required else "gets a place by the cookie alone"
+        source = f"{room.identity.source} {room.identity.name!r}"
+        yield f"  One place per person, known by the {source}; who has none {without}."
+    yield f"  {ON_STORE_LOSS[room.on_store_loss].format(cap=room.loss_cap)}"
+
+
+def _lines(room: Room) -> Iterator[str]:
+    if room.has_keys:
+        yield (
+            f"  Each {{key}} has a line of its own, with these limits for each; at most {room.most_lines:,} lines, "
+            f"and one that nobody asks for is forgotten after {room.limits.idle_ms // 1000:,} s."
+        )
+
+
+def _opening(room: Room) -> Iterator[str]:
+    limits = room.limits
+    if limits.opens_ms:
+        how = "are served as they came"
+        if limits.draw:
+            places = f"{limits.draw_size:,} places by the draw {limits.draw!r}"
+            how = f"are drawn ({places}), and whoever comes later is behind them"
+        yield f"  It opens at {_moment(limits.opens_ms)}; those who come before {how}."
+    if limits.closes_ms:
+        yield f"  It closes at {_moment(limits.closes_ms)}: nobody is called from then on, and who is inside stays."
+
+
+def _moment(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _room_warnings(room: Room) -> Iterator[str]:
@@ -60,6 +97,11 @@ def _room_warnings(room: Room) -> Iterator[str]:
         )
     if limits.claim_ms > limits.presence_ms * 5:
         yield f"room {room.name!r}: a no-show holds a place for claim_s = {limits.claim_ms // 1000}: shorten it"
+    if room.identity and not room.identity.claim:
+        yield (
+            f"room {room.name!r}: an identity in a {room.identity.source} is believed as it comes, and whoever makes "
+            "some up has as many places: a claim of a signed token can't be made up"
+        )
 
 
 def _sustained_per_minute(room: Room) -> float:

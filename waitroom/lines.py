@@ -32,6 +32,10 @@ class Lines:
         self._memory = memory
         self._are_new = are_new or memory.exists
         self._known = memory.recall()
+        if not self._are_new:
+            log.info(
+                "no lines are remembered: new ones wait half a presence window, in case that there were any before"
+            )
         self._rooms: dict[str, Room] = {}
         self._lines: dict[tuple[str, str], Line] = {}
         self._used_s: dict[tuple[str, str], float] = {}
