@@ -175,3 +175,25 @@ def test_a_configuration_is_explained_in_words() -> None:
 def test_a_cap_too_small_for_its_rate_is_warned_of() -> None:
     text = "\n".join(warnings(settings.parse(LEAST + "cap = 10\n", "waitroom.toml")))
     assert "lets only 1 a minute follow, not 600" in text
+
+
+def test_lines_of_keys_openings_persons_and_losses_are_explained_too() -> None:
+    text = "\n".join(
+        explain(
+            settings.parse(
+                LEAST
+                + 'paths = ["/flights/{key}/*"]\nopens_at = 2027-03-01T09:00:00+09:00\n'
+                + "closes_at = 2027-03-01T09:00:00Z\n"
+                + 'draw = "sale"\ndraw_size = 5000\non_store_loss = "open"\nloss_cap = 7\n'
+                + '[rooms.identity]\ncookie = "session"\nrequired = true\n',
+                "waitroom.toml",
+            )
+        )
+    )
+    assert "at most 1,000 lines, and one that nobody asks for is forgotten after 3,600 s" in text
+    assert (
+        "It opens at 2027-03-01 00:00:00 UTC; those who come before are drawn (5,000 places by the draw 'sale')" in text
+    )
+    assert "It closes at 2027-03-01 09:00:00 UTC" in text
+    assert "known by the cookie 'session'; who has none is refused" in text
+    assert "each process lets up to 7 in by itself" in text
