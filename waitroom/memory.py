@@ -16,6 +16,8 @@ from waitroom.line import Knowledge
 log = logging.getLogger(__name__)
 
 FILE = "lines.json"
+# Lua counts in doubles.
+LARGEST = 2**53
 
 
 class Memory:
@@ -30,10 +32,10 @@ class Memory:
         """What was known; a file that can't be read is as good as none."""
         try:
             told = json.loads(self._path.read_text("utf-8"))
-            return {line: Knowledge(**known) for line, known in told.items()}
+            return {line: _knowledge(**known) for line, known in told.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, AttributeError) as exc:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as exc:
             log.warning("%s can't be read (%s): lines begin by the clock if Redis is empty", self._path, exc)
             return {}
 
@@ -54,3 +56,11 @@ class Memory:
             self._failed = True
             return
         self._written, self._failed = dict(known), False
+
+
+def _knowledge(epoch: int, tail: int, head: int, arrived: int, draw: str) -> Knowledge:
+    """Raises ValueError for what can't have been kept: Redis would choke on it at every step."""
+    numbers = (epoch, tail, head, arrived)
+    if not all(type(number) is int and 0 <= number <= LARGEST for number in numbers) or not isinstance(draw, str):
+        raise ValueError(f"{numbers} and {draw!r} are no knowledge of a line")
+    return Knowledge(epoch, tail, head, arrived, draw)
