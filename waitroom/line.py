@@ -67,12 +67,15 @@ class Line:
         self.limits = limits
         self.known = known or Knowledge()
         self.snapshot: Snapshot | None = None
+        self.first: Snapshot | None = None
         self.rate = CallRate()
         self.join = Coalescer[str, Joined | None](self._join)
         self.look = Coalescer[int, Standing](lambda numbers: self._ask("poll", numbers))
         self.claim = Coalescer[int, Standing](lambda numbers: self._ask("claim", numbers))
         self.restore = Coalescer[tuple[int, int], bool](self._restore)
+        self.see = Coalescer[None, None](self._see)
         self._store = store
+        self._at_last_tick: Snapshot | None = None
         self._present: set[int] = set()
         self._told: list[int] = []  # of the present, since the last snapshot
         self._leases: dict[int, int] = {}
@@ -145,20 +148,26 @@ class Line:
 
     async def tick(self) -> None:
         """Advances the line, and tells Redis who is present."""
-        before = self.snapshot
-        await self._advance()
-        if before and self.snapshot and before.generation != self.snapshot.generation:
-            await self._bring_back(before, self.snapshot.now_ms)
+        snapshot, before = await self._advance(), self._at_last_tick
+        # Compared from tick to tick: whatever else advanced the line since has brought nothing back.
+        if before and before.generation != snapshot.generation:
+            await self._bring_back(before, snapshot.now_ms)
+        self._at_last_tick = snapshot
         self._told = []
         while self._present:
             numbers = [self._present.pop() for _ in range(min(MOST_ITEMS, len(self._present)))]
             self._told += numbers
             await self._ask("poll", numbers)
 
-    async def _advance(self) -> None:
+    async def _see(self, askers: list[None]) -> list[None]:
+        await self._advance()
+        return askers
+
+    async def _advance(self) -> Snapshot:
         reply = await self._store.run("advance", self.name, [REDIS_CLOCK, SHARED_MS, *self._own()])
         before, snapshot = self.snapshot, Snapshot.from_reply(reply)
         self.snapshot = snapshot
+        self.first = self.first or replace(snapshot, here=b"", newly_ended=())
         self.known = self.known.and_of(snapshot.epoch, snapshot.tail, snapshot.head)
         self.known = self.known.and_arrivals(snapshot.arrived, snapshot.limits.draw)
         self.rate.note(snapshot.now_ms, snapshot.called, snapshot.limits.edition)
@@ -166,6 +175,7 @@ class Line:
         for ends in (self._leases, self._ended, self._refused):
             for number in [number for number, end_ms in ends.items() if end_ms <= snapshot.now_ms]:
                 del ends[number]
+        return snapshot
 
     def _note_ended(self, snapshot: Snapshot, before: Snapshot | None) -> None:
         known = before.ended if before and before.generation == snapshot.generation else 0
