@@ -18,6 +18,8 @@ ALGORITHM = "EdDSA"
 TYPE = "admission+jwt"
 # How far the clocks of signer and verifier may differ.
 LEEWAY_S = 5
+# The `sub` of what everybody gets while a room is open.
+OPEN_VISITOR = "open"
 TEXTS = ("iss", "aud", "sub", "room", "jti")
 NUMBERS = ("num", "iat", "nbf", "exp")
 
