@@ -1,9 +1,9 @@
 """All lines of one process: which line a room and a key have, and the tick that keeps them moving."""
 
 import asyncio
+import contextlib
 import logging
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from waitroom.errors import StoreLostError
 from waitroom.limits import TICK_MS
@@ -14,24 +14,26 @@ from waitroom.store import Store
 
 log = logging.getLogger(__name__)
 
-# A line of a key that nobody has asked for within this time, and in which nobody waits, is not advanced: its next
-# visitor does that.
+# A line of a key that nobody has asked for within this time, and in which nobody waits, sleeps: the ticks leave it out,
+# and its next visitor brings it up to now.
 ACTIVE_S = 10.0
 MEMORY_S = 1.0
 
 
 class Lines:
-    """The lines of the rooms in the configuration, advanced four times a second."""
+    """The lines of the rooms in the configuration, advanced four times a second. `now_s` is a steady clock."""
 
-    def __init__(self, store: Store, rooms: Iterable[Room], memory: Memory) -> None:
+    def __init__(self, store: Store, rooms: Iterable[Room], memory: Memory, now_s: Callable[[], float]) -> None:
         self._store = store
         self._memory = memory
+        self._now_s = now_s
         self._known = memory.recall()
         self._rooms: dict[str, Room] = {}
         self._lines: dict[tuple[str, str], Line] = {}
         self._used_s: dict[tuple[str, str], float] = {}
         self._noted_s: dict[tuple[str, str], float] = {}
-        self._remembered_s = time.monotonic()
+        self._started_s = self._remembered_s = self._now_s()
+        self._reached = False
         self.apply(rooms)
 
     @property
@@ -40,34 +42,33 @@ class Lines:
 
     @property
     def all_seen(self) -> bool:
-        """Whether every line that a room has from the start was seen at least once."""
-        return all(line.snapshot for (_, key), line in self._lines.items() if not key)
+        """Whether the store was reached, and every line that a room has from the start was seen."""
+        return self._reached and all(line.snapshot for (_, key), line in self._lines.items() if not key)
 
     def of(self, room: Room, key: str = "") -> Line:
-        """The line of a room, or of one of its keys, which it was opened for."""
-        at = room.name, key
-        line = self._lines.get(at)
-        if line is None:
-            name = room.line_name(key)
-            line = self._lines[at] = Line(name, room.limits, self._store, self._known.get(name))
-        self._used_s[at] = time.monotonic()
+        """The line of a room, or of one of its keys, which was opened before."""
+        line = self._made(room, key)
+        self._used_s[room.name, key] = self._now_s()
         return line
+
+    def has(self, room: Room, key: str) -> bool:
+        """Whether this process has that line."""
+        return (room.name, key) in self._lines
 
     def of_room(self, room: Room) -> Iterator[tuple[str, Line]]:
         """All lines of a room in this process, by key."""
         return ((key, line) for (name, key), line in self._lines.items() if name == room.name)
 
-    async def open(self, room: Room, key: str) -> bool:
-        """Whether there may be a line of this key: at most so many at a time, in all processes together."""
-        at = room.name, key
-        if not key or at in self._lines:
-            return True
-        if sum(name == room.name for name, _ in self._lines) >= room.most_lines:
-            return False
-        try:
-            return await self._note(room, key)
-        except StoreLostError:
-            return True
+    async def open(self, room: Room, key: str) -> Line | None:
+        """The line of a room or of one of its keys, as it is now if the store can say; None where there can't be one
+        more: a room has at most so many at a time, in all processes together."""
+        if not await self._may_open(room, key):
+            return None
+        line = self._made(room, key)
+        if line.snapshot is None or self._sleeps((room.name, key), self._now_s()):
+            with contextlib.suppress(StoreLostError):
+                await line.see(None)
+        return self.of(room, key)
 
     def apply(self, rooms: Iterable[Room]) -> None:
         """Takes over a configuration: limits change with the next transition; lines keep what they know."""
@@ -87,7 +88,7 @@ class Lines:
         task = asyncio.current_task()
         # Asked for by name, since redis-py swallows a cancellation that meets it while it connects.
         while task and not task.cancelling():
-            started = time.monotonic()
+            started = self._now_s()
             was_lost = self._store.lost
             try:
                 await self.tick()
@@ -97,22 +98,61 @@ class Lines:
             else:
                 if was_lost:
                     log.warning("Redis is back: the line goes on")
-            await asyncio.sleep(max(0.0, TICK_MS / 1000 - (time.monotonic() - started)))
+            await asyncio.sleep(max(0.0, TICK_MS / 1000 - (self._now_s() - started)))
 
     async def tick(self) -> None:
         """Raises StoreLostError when Redis can't be used."""
-        if self._store.lost:
+        if self._store.lost or not self._reached:
             await self._store.ping()
-        now_s = time.monotonic()
-        for at, line in list(self._lines.items()):
-            if at[1]:
-                await self._keep(at, now_s)
-            if not at[1] or now_s - self._used_s[at] < ACTIVE_S or (line.snapshot and line.snapshot.waiting):
-                await line.tick()
+            self._reached = True
+        now_s = self._now_s()
+        for at in list(self._lines):
+            if at in self._lines:  # a new configuration may drop lines while another is waited for
+                await self._tick(at, now_s)
         if now_s - self._remembered_s >= MEMORY_S:
             self._remembered_s = now_s
-            self._known |= {line.name: line.known for line in self._lines.values() if line.known.tail}
-            self._memory.keep(self._known)
+            self._remember(now_s)
+
+    async def _tick(self, at: tuple[str, str], now_s: float) -> None:
+        line, (_, key) = self._lines[at], at
+        sleeps = self._sleeps(at, now_s)
+        if key:
+            await self._keep(at, now_s)
+        if not sleeps:
+            await line.tick()
+
+    def _sleeps(self, at: tuple[str, str], now_s: float) -> bool:
+        snapshot = self._lines[at].snapshot
+        return bool(at[1]) and now_s - self._used_s[at] >= ACTIVE_S and not (snapshot and snapshot.waiting)
+
+    def _remember(self, now_s: float) -> None:
+        """Keeps what is known of the lines here, and for a while of those that only an earlier process had."""
+        for name in list(self._known):
+            room_name, _, key = name.partition("/")
+            room = self._rooms.get(room_name)
+            idle_s = room.limits.idle_ms / 1000 if room else 0.0
+            if key and (room_name, key) not in self._lines and now_s - self._started_s > idle_s:
+                del self._known[name]
+        self._known |= {line.name: line.known for line in self._lines.values() if line.known.tail}
+        self._memory.keep(self._known)
+
+    def _made(self, room: Room, key: str) -> Line:
+        at = room.name, key
+        if at not in self._lines:
+            name = room.line_name(key)
+            self._lines[at] = Line(name, room.limits, self._store, self._known.get(name))
+            self._used_s[at] = self._now_s() - ACTIVE_S
+        return self._lines[at]
+
+    async def _may_open(self, room: Room, key: str) -> bool:
+        if not key or self.has(room, key):
+            return True
+        if sum(name == room.name for name, _ in self._lines) >= room.most_lines:
+            return False
+        try:
+            return await self._note(room, key)
+        except StoreLostError:
+            return True
 
     async def _keep(self, at: tuple[str, str], now_s: float) -> None:
         """Tells Redis that a line is in use, or forgets one that is not any more."""
@@ -125,7 +165,7 @@ class Lines:
             await self._note(self._rooms[name], key)
 
     async def _note(self, room: Room, key: str) -> bool:
-        self._noted_s[room.name, key] = time.monotonic()
+        self._noted_s[room.name, key] = self._now_s()
         arguments: list[int | str] = [REDIS_CLOCK, key, room.most_lines, room.limits.idle_ms]
         return bool(await self._store.run("open", room.name, arguments))
 
