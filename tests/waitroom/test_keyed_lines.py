@@ -127,6 +127,7 @@ async def test_place_and_leave_are_of_the_line_whose_key_they_name(waitroom: Wai
         "/flights/./7/seats",
         "/flights\\7",
         "/flights/7?key=8",
+        "/flights/7#8",
         "/flights/7%2Fseats",
     ],
 )

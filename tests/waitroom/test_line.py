@@ -100,6 +100,7 @@ async def test_a_configuration_that_drops_lines_while_they_are_advanced_stops_no
     lines = Lines(store, [flights], Memory(tmp_path), lambda: 0.0)
     for key in ("7", "8"):
         await lines.open(flights, key)
+    await lines.tick()
     ticking = asyncio.create_task(lines.tick())
     await asyncio.sleep(0)
     lines.apply([a_room("other")])

@@ -9,7 +9,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from tests.servers import PrivateRedis
+from tests.servers import PrivateRedis, eventually
 from tests.waitroom.running import APP, PAGE, Origin, Waitroom
 from tests.waitroom.visitors import Come
 from waitroom.loans import LOAN_S, Loans
@@ -124,11 +124,14 @@ async def test_nothing_is_lent_before_the_opening(
     waitroom: Waitroom, own_redis: PrivateRedis, origin: Origin, come: Come
 ) -> None:
     """And at the opening it is, though Redis is not there to say that it is time."""
-    waitroom.set(on_store_loss="open", opens_at=datetime.now(UTC) + timedelta(seconds=1.5))
+    waitroom.set(on_store_loss="open", opens_at=datetime.now(UTC) + timedelta(seconds=3))
     async with waitroom.serving():
+        one = await come(waitroom)
+        await eventually(lambda: own_redis.client.exists("wr:{site}:state"))
+        while (await waitroom.status())["rooms"][0]["inside"] is None:
+            await asyncio.sleep(0.05)
         own_redis.kill()
         await until_lost(waitroom)
-        one = await come(waitroom)
         assert (await one.get()).status == 503
         async with asyncio.timeout(10):
             while not (await one.get()).is_origins:
