@@ -106,3 +106,10 @@ def test_a_configuration_is_explained_in_words() -> None:
 def test_a_cap_too_small_for_its_rate_is_warned_of() -> None:
     text = "\n".join(warnings(settings.parse(LEAST + "cap = 10\n", "waitroom.toml")))
     assert "lets only 1 a minute follow, not 600" in text
+
+
+def test_a_header_that_anyone_can_send_is_warned_of() -> None:
+    text = "\n".join(warnings(settings.parse(LEAST + '[rooms.identity]\nheader = "X-User"\n', "waitroom.toml")))
+    assert "whoever can send the header X-User is believed" in text
+    text = "\n".join(warnings(settings.parse(LEAST + '[rooms.identity]\ncookie = "account"\n', "waitroom.toml")))
+    assert "believed" not in text
