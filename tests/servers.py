@@ -31,11 +31,12 @@ SLOTS = 16_384
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that was free a moment ago; below those that the system hands out to clients, who would take it again."""
+    while True:
+        port = random.randrange(23_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 class PrivateRedis:

@@ -1,11 +1,13 @@
 """The admin listener: metrics for Prometheus, and the state of all rooms as JSON."""
 
+from operator import itemgetter
 from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from waitroom.config_file import ConfigFile
+from waitroom.line import Line
 from waitroom.lines import Lines
 from waitroom.metrics import Metrics
 from waitroom.rooms import Room
@@ -30,16 +32,22 @@ class Admin:
                 "config": str(self._config.path),
                 "config_faults": [str(fault) for fault in self._config.faults],
                 "store_lost": self._lines.store_lost,
-                "rooms": [self._room(room) for room in self._config.rooms],
+                "rooms": [self._row(room, key, line) for room in self._config.rooms for key, line in self._of(room)],
             }
         )
 
-    def _room(self, room: Room) -> dict[str, Any]:
-        line = self._lines.of(room)
-        limits, seen, measured = line.in_force, line.snapshot, line.rate.per_minute
+    def _of(self, room: Room) -> list[tuple[str, Line | None]]:
+        """The lines of a room by key; a room with keys in which nobody is has none, and is shown all the same."""
+        return sorted(self._lines.of_room(room), key=itemgetter(0)) or [("", None)]
+
+    def _row(self, room: Room, key: str, line: Line | None) -> dict[str, Any]:
+        limits = line.in_force if line else room.limits
+        seen = line.snapshot if line else None
+        measured = line.rate.per_minute if line else None
         return {
             "room": room.name,
-            "store_lost": self._lines.is_lost(line),
+            "key": key,
+            "store_lost": line is not None and self._lines.is_lost(line),
             "version": limits.version,
             "mode": limits.mode,
             "rate_per_minute": limits.rate_per_minute,

@@ -18,6 +18,8 @@ ALGORITHM = "EdDSA"
 TYPE = "admission+jwt"
 # How far the clocks of signer and verifier may differ.
 LEEWAY_S = 5
+# The `sub` of what everybody gets while a room is open.
+OPEN_VISITOR = "open"
 TEXTS = ("iss", "aud", "sub", "room", "jti")
 NUMBERS = ("num", "iat", "nbf", "exp")
 
@@ -127,7 +129,7 @@ def _header(token: str) -> dict[str, Any]:
     """The header, read before anything is verified; the claims must at least be base64url, too."""
     try:
         unverified = jwt.api_jws.decode_complete(token, options={"verify_signature": False})
-    except jwt.InvalidTokenError as exc:
+    except (jwt.InvalidTokenError, RecursionError, UnicodeError) as exc:
         raise AdmissionError("admission_malformed") from exc
     _json_object(unverified["payload"])
     header: dict[str, Any] = unverified["header"]
@@ -137,7 +139,7 @@ def _header(token: str) -> dict[str, Any]:
 def _json_object(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise AdmissionError("admission_malformed") from exc
     if not isinstance(value, dict):
         raise AdmissionError("admission_malformed")

@@ -55,7 +55,7 @@ async def running(config: ConfigFile) -> AsyncIterator[None]:
     key_ring = keys.load(settings.keys.admission, settings.keys.ticket, state)
     async with AsyncExitStack() as stack:
         store = await _store(stack, settings, state)
-        lines = Lines(store, config.rooms, Memory(state), are_new=key_ring.are_new)
+        lines = Lines(store, config.rooms, Memory(state), time.monotonic, are_new=key_ring.are_new)
         forwarder = await stack.enter_async_context(Forwarder())
         metrics = Metrics()
         metrics.watch(lines, lambda: config.rooms)
@@ -103,7 +103,7 @@ def _public_routes(front: Front, own: Own) -> list[web.RouteDef]:
         web.get("/.waitroom/ready", own.ready),
         web.get("/.waitroom/rooms/{room}/place", front.place),
         web.post("/.waitroom/rooms/{room}/leave", front.leave),
-        web.route("*", "/{path:.*}", front.handle),
+        web.route("*", "/{path:(?s:.*)}", front.handle),
     ]
 
 

@@ -81,10 +81,13 @@ def status(config: Path) -> None:
 
 def _show(state: dict[str, Any]) -> None:
     console = Console()
-    table = Table("Room", "Mode", "Inside / cap", "Waiting", "Calls/min measured / set", "Joined", "Called", "Claimed")
+    table = Table(
+        "Room", "Key", "Mode", "Inside / cap", "Waiting", "Calls/min measured / set", "Joined", "Called", "Claimed"
+    )
     for room in state["rooms"]:
         table.add_row(
             room["room"],
+            room["key"],
             room["mode"],
             f"{room['inside']} / {room['cap']}",
             str(room["waiting"]),

@@ -25,6 +25,8 @@ SEED_BYTES = 32
 ROUNDS = 12
 LEAST_SIDE = 8
 LARGEST_SIZE = 2**64
+# Draws remembered: one for each line. Any is had again from the secret.
+MOST_DRAWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Draws:
         """The draw of that name and size for a line."""
         at = line, name, size
         if at not in self._draws:
+            if len(self._draws) >= MOST_DRAWS:
+                self._draws.clear()
             self._draws[at] = Draw(seed_of(self._secret, line, name), size)
         return self._draws[at]
 

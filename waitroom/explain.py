@@ -95,6 +95,11 @@ def _room_warnings(room: Room) -> Iterator[str]:
             f"room {room.name!r}: if visitors stay their whole lease, cap = {limits.cap:,} lets only {sustained:,.0f} "
             f"a minute follow, not {limits.rate_per_minute:,}: raise cap, or shorten session_s"
         )
+    if room.identity and room.identity.source == "header" and not room.identity.claim:
+        yield (
+            f"room {room.name!r}: whoever can send the header {room.identity.name} is believed to be what it says: "
+            "have a proxy in front replace it, or verify a claim"
+        )
     if limits.claim_ms > limits.presence_ms * 5:
         yield f"room {room.name!r}: a no-show holds a place for claim_s = {limits.claim_ms // 1000}: shorten it"
     if room.identity and not room.identity.claim:

@@ -27,8 +27,8 @@ class Facts:
 
     `unsure` says that the lease behind the admission must be asked for first; `is_void`, that the ticket is of an epoch
     before the line was reset; `lacks_identity`, that the room gives places to persons only, and this is none that it
-    knows. `on_loss` is what the room wants while the store is lost, None while it is not; then `on_loan` is the
-    admission that some process lent, and `lends` says that this one may lend another.
+    knows. `on_loan` is the admission that some process lent while the store was lost. `on_loss` is what the room wants
+    while it is, None while it is not; `lends` says that this process may then lend another.
     """
 
     mode: Mode
@@ -109,6 +109,11 @@ Decision = Settled | Ask
 
 def decide(facts: Facts, now_s: float) -> Decision:
     """What becomes of the request, `now_s` in seconds since 1970."""
+    return outright(facts) or _by_admission(facts, now_s)
+
+
+def outright(facts: Facts) -> Settled | None:
+    """What becomes of a request whatever the line says; None where that matters."""
     if facts.own:
         return Answer()
     if facts.bypass:
@@ -117,32 +122,43 @@ def decide(facts: Facts, now_s: float) -> Decision:
         return Refuse("closed")
     if facts.mode == "open":
         return Pass()
+    return None
+
+
+def _by_admission(facts: Facts, now_s: float) -> Decision:
     if facts.on_loss == "closed":
         return Refuse("store_lost")
     if facts.admission:
         left_s = facts.admission.expires_s - now_s
         return Forward(facts.admission, renew=facts.unsure or left_s < facts.session_s * RENEW_BELOW)
-    if facts.on_loss == "open":
-        return _by_loan(facts)
-    if facts.phase == "over":
-        return Refuse("closed")
+    if facts.on_loan:
+        return Forward(facts.on_loan)
+    if facts.on_loss == "open" and _may_borrow(facts):
+        return Lend()
     return _by_ticket(facts)
 
 
-def _by_loan(facts: Facts) -> Decision:
-    if facts.on_loan:
-        return Forward(facts.on_loan)
-    return Lend() if facts.joins and facts.lends else _by_ticket(facts)
+def _may_borrow(facts: Facts) -> bool:
+    """What would keep a visitor out of a line that moves keeps it from a loan, too."""
+    is_moving = facts.phase == "open" and facts.mode != "hold"
+    return facts.joins and facts.lends and is_moving and not facts.lacks_identity
 
 
 def _by_ticket(facts: Facts) -> Decision:
-    ticket, standing = facts.ticket, facts.standing
+    ticket = facts.ticket
+    if facts.phase == "over" and (ticket is None or facts.is_void):
+        return Refuse("closed")
     if facts.is_void:
         return Refuse("void")
+    if facts.lacks_identity:
+        return Refuse("no_identity" if facts.joins else "no_place")
     if ticket is None:
-        if standing is not None:
-            return Refuse("store_lost")
-        return _join(facts)
+        return _join(facts) if facts.standing is None else Refuse("store_lost")
+    return _by_standing(facts, ticket)
+
+
+def _by_standing(facts: Facts, ticket: Ticket) -> Decision:
+    standing = facts.standing
     match standing:
         case None:
             return Ask(ticket)
@@ -150,6 +166,8 @@ def _by_ticket(facts: Facts) -> Decision:
             return Admit(ticket.visitor, ticket.number, lease_end_ms)
         case Revoked():
             return Refuse("revoked")
+        case _ if facts.phase == "over":
+            return Refuse("closed")
         case Spent():
             return _join(facts)
         case Waiting() | Late() | Unreachable():
@@ -159,6 +177,4 @@ def _by_ticket(facts: Facts) -> Decision:
 
 
 def _join(facts: Facts) -> Decision:
-    if not facts.joins:
-        return Refuse("no_place")
-    return Refuse("no_identity") if facts.lacks_identity else Ask(None)
+    return Ask(None) if facts.joins else Refuse("no_place")

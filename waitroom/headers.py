@@ -10,6 +10,10 @@ from waitroom import admission
 Fields = list[tuple[str, str]]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# On a response of the origin's: gives the visitor's place back, or takes it away. What a visitor sends under that name
+# is removed, so that no origin that echoes it obeys a visitor.
+COMMAND = "x-waitroom-command"
+Command = Literal["release", "revoke"]
 # RFC 9110, section 7.6.1; Keep-Alive and Proxy-Connection by custom.
 HOP_BY_HOP = {
     "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
@@ -18,13 +22,11 @@ HOP_BY_HOP = {
 # What Connection may name and can't remove: a visitor could otherwise strip what the origin decides by.
 NEVER_HOP_BY_HOP = {"host", "content-length", "cookie", "authorization"}
 OUR_REQUEST_FIELDS = {
-    admission.HEADER.lower(), "x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded",
+    admission.HEADER.lower(), COMMAND,
+    "x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded",
 }  # fmt: skip
 COOKIE_PREFIXES = ("wr-", "__host-wr-")
 VIA = "1.1 waitroom"
-# On a response of the origin's: gives the visitor's place back, or takes it away.
-COMMAND = "x-waitroom-command"
-Command = Literal["release", "revoke"]
 
 
 @dataclass(frozen=True, slots=True)

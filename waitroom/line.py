@@ -71,12 +71,15 @@ class Line:
         self.limits = limits
         self.known = known or Knowledge()
         self.snapshot: Snapshot | None = None
+        self.first: Snapshot | None = None
         self.rate = CallRate()
         self.join = Coalescer[str, Joined | None](self._join)
         self.look = Coalescer[int, Standing](lambda numbers: self._ask("poll", numbers))
         self.claim = Coalescer[int, Standing](lambda numbers: self._ask("claim", numbers))
         self.restore = Coalescer[tuple[int, int], bool](self._restore)
+        self.see = Coalescer[None, None](self._see)
         self._store = store
+        self._at_last_tick: Snapshot | None = None
         self._present: set[int] = set()
         self._told: list[int] = []  # of the present, since the last snapshot
         self._leases: dict[int, int] = {}
@@ -149,22 +152,28 @@ class Line:
 
     async def tick(self) -> None:
         """Advances the line, and tells Redis who is present."""
-        before = self.snapshot
-        snapshot = await self._advance()
+        snapshot, before = await self._advance(), self._at_last_tick
+        # Compared from tick to tick: whatever else advanced the line since has brought nothing back.
         if before and before.epoch != snapshot.epoch:  # what was polled for were places in the line before its reset
             self._present, self._told = set(), []
         if before and before.generation != snapshot.generation:
             await self._bring_back(before, snapshot.now_ms)
+        self._at_last_tick = snapshot
         self._told = []
         while self._present:
             numbers = [self._present.pop() for _ in range(min(MOST_ITEMS, len(self._present)))]
             self._told += numbers
             await self._ask("poll", numbers)
 
+    async def _see(self, askers: list[None]) -> list[None]:
+        await self._advance()
+        return askers
+
     async def _advance(self) -> Snapshot:
         reply = await self._store.run("advance", self.name, [REDIS_CLOCK, SHARED_MS, *self._own()])
         before, snapshot = self.snapshot, Snapshot.from_reply(reply)
         self.snapshot = snapshot
+        self.first = self.first or replace(snapshot, here=b"", newly_ended=())
         self.known = self.known.and_of(snapshot.epoch, snapshot.tail, snapshot.head)
         self.known = self.known.and_arrivals(snapshot.arrived, snapshot.limits.draw)
         self.rate.note(snapshot.now_ms, snapshot.called, snapshot.limits.edition)

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from waitroom.errors import StoreLostError
 from waitroom.limits import TICK_MS
@@ -15,23 +14,32 @@ from waitroom.store import Store
 
 log = logging.getLogger(__name__)
 
-# A line of a key that nobody has asked for within this time, and in which nobody waits, is not advanced: its next
-# visitor does that.
+# A line of a key that nobody has asked for within this time, and in which nobody waits, sleeps: the ticks leave it out,
+# and its next visitor brings it up to now.
 ACTIVE_S = 10.0
 MEMORY_S = 1.0
 # Of the replies of open.lua.
-NO_MORE_LINES, NEW_LINE = 0, 1
+NO_MORE_LINES, NEW_LINE, OLD_LINE = range(3)
 
 
 class Lines:
-    """The lines of the rooms in the configuration, advanced four times a second."""
+    """The lines of the rooms in the configuration, advanced four times a second. `now_s` is a steady clock."""
 
-    def __init__(self, store: Store, rooms: Iterable[Room], memory: Memory, *, are_new: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        rooms: Iterable[Room],
+        memory: Memory,
+        now_s: Callable[[], float],
+        *,
+        are_new: bool = False,
+    ) -> None:
         """`are_new` says that there were certainly no lines before: no ticket of theirs would be believed."""
         self._store = store
         self._memory = memory
-        self._are_new = are_new or memory.exists
+        self._now_s = now_s
         self._known = memory.recall()
+        self._are_new = are_new or memory.was_recalled
         if not self._are_new:
             log.info(
                 "no lines are remembered: new ones wait half a presence window, in case that there were any before"
@@ -40,7 +48,8 @@ class Lines:
         self._lines: dict[tuple[str, str], Line] = {}
         self._used_s: dict[tuple[str, str], float] = {}
         self._noted_s: dict[tuple[str, str], float] = {}
-        self._remembered_s = time.monotonic()
+        self._started_s = self._remembered_s = self._now_s()
+        self._reached = False
         self.apply(rooms)
 
     @property
@@ -53,36 +62,34 @@ class Lines:
 
     @property
     def all_seen(self) -> bool:
-        """Whether every line that a room has from the start was seen at least once."""
-        return all(line.snapshot for (_, key), line in self._lines.items() if not key)
+        """Whether the store was reached, and every line that a room has from the start was seen."""
+        return self._reached and all(line.snapshot for (_, key), line in self._lines.items() if not key)
 
     def of(self, room: Room, key: str = "") -> Line:
-        """The line of a room, or of one of its keys, which it was opened for."""
-        at = room.name, key
-        line = self._lines.get(at)
-        if line is None:
-            line = self._lines[at] = self._line(room, key, is_new=self._are_new)
-        self._used_s[at] = time.monotonic()
+        """The line of a room, or of one of its keys, which was opened before."""
+        line = self._made(room, key)
+        self._used_s[room.name, key] = self._now_s()
         return line
+
+    def has(self, room: Room, key: str) -> bool:
+        """Whether this process has that line."""
+        return (room.name, key) in self._lines
 
     def of_room(self, room: Room) -> Iterator[tuple[str, Line]]:
         """All lines of a room in this process, by key."""
         return ((key, line) for (name, key), line in self._lines.items() if name == room.name)
 
-    async def open(self, room: Room, key: str) -> bool:
-        """Whether there may be a line of this key: at most so many at a time, in all processes together."""
-        at = room.name, key
-        if not key or at in self._lines:
-            return True
-        if sum(name == room.name for name, _ in self._lines) >= room.most_lines:
-            return False
-        try:
-            reply = await self._note(room, key)
-        except StoreLostError:
-            return True
-        if reply == NEW_LINE and at not in self._lines:
-            self._lines[at] = self._line(room, key, is_new=True)
-        return reply != NO_MORE_LINES
+    async def open(self, room: Room, key: str) -> Line | None:
+        """The line of a room or of one of its keys, as it is now if the store can say; None where there can't be one
+        more: a room has at most so many at a time, in all processes together."""
+        reply = await self._opened(room, key)
+        if reply == NO_MORE_LINES:
+            return None
+        line = self._made(room, key, is_new=reply == NEW_LINE)
+        if line.snapshot is None or self._sleeps((room.name, key), self._now_s()):
+            with suppress(StoreLostError):
+                await line.see(None)
+        return self.of(room, key)
 
     def apply(self, rooms: Iterable[Room]) -> None:
         """Takes over a configuration: limits change with the next transition; lines keep what they know."""
@@ -104,7 +111,7 @@ class Lines:
         told = ""
         # Asked for by name, since redis-py swallows a cancellation that meets it while it connects.
         while task and not task.cancelling():
-            started = time.monotonic()
+            started = self._now_s()
             try:
                 await self.tick()
             except StoreLostError as exc:
@@ -116,57 +123,84 @@ class Lines:
                 log.warning("Redis is back for %s: the line goes on", self._names(back))
                 told = ""
             known_lost = self._lost()
-            await asyncio.sleep(max(0.0, TICK_MS / 1000 - (time.monotonic() - started)))
+            await asyncio.sleep(max(0.0, TICK_MS / 1000 - (self._now_s() - started)))
 
     async def tick(self) -> None:
         """Raises StoreLostError when Redis can't be used, after every line that can be reached has had its tick."""
         losses: list[StoreLostError] = []
-        if self._store.lost:
+        if self._store.lost or not self._reached:
             with _gathered(losses):
                 await self._store.ping()
+                self._reached = True
         else:
             await self._store.follow()
-        for at, line in list(self._lines.items()):
-            with _gathered(losses):
-                await self._tick(at, line)
-        self._remember()
+        now_s = self._now_s()
+        for at in list(self._lines):
+            if at in self._lines:  # a new configuration may drop lines while another is waited for
+                with _gathered(losses):
+                    await self._tick(at, now_s)
+        if now_s - self._remembered_s >= MEMORY_S:
+            self._remembered_s = now_s
+            self._remember(now_s)
         for loss in losses:
             raise loss
 
-    async def _tick(self, at: tuple[str, str], line: Line) -> None:
-        now_s = time.monotonic()
-        if at[1] and not await self._keep(at, now_s):
-            return
-        if not at[1] or now_s - self._used_s[at] < ACTIVE_S or (line.snapshot and line.snapshot.waiting):
+    async def _tick(self, at: tuple[str, str], now_s: float) -> None:
+        line, (_, key) = self._lines[at], at
+        sleeps = self._sleeps(at, now_s)
+        if key:
+            await self._keep(at, now_s)
+        if not sleeps:
             await line.tick()
 
-    async def _keep(self, at: tuple[str, str], now_s: float) -> bool:
-        """Tells Redis now and then that the line of a key is in use; forgets it, and gives False, if it is not."""
+    def _sleeps(self, at: tuple[str, str], now_s: float) -> bool:
+        snapshot = self._lines[at].snapshot
+        return bool(at[1]) and now_s - self._used_s[at] >= ACTIVE_S and not (snapshot and snapshot.waiting)
+
+    def _remember(self, now_s: float) -> None:
+        """Keeps what is known of the lines here, and for a while of those that only an earlier process had."""
+        for name in list(self._known):
+            room_name, _, key = name.partition("/")
+            room = self._rooms.get(room_name)
+            idle_s = room.limits.idle_ms / 1000 if room else 0.0
+            if key and (room_name, key) not in self._lines and now_s - self._started_s > idle_s:
+                del self._known[name]
+        self._known |= {line.name: line.known for line in self._lines.values() if line.known.tail}
+        self._memory.keep(self._known)
+
+    def _made(self, room: Room, key: str, *, is_new: bool = False) -> Line:
+        at = room.name, key
+        if at not in self._lines:
+            name = room.line_name(key)
+            is_new = is_new or self._are_new
+            self._lines[at] = Line(name, room.limits, self._store, self._known.get(name), is_new=is_new)
+            self._used_s[at] = self._now_s() - ACTIVE_S
+        return self._lines[at]
+
+    async def _opened(self, room: Room, key: str) -> int:
+        """The reply of open.lua, for a line that this process may not have yet."""
+        if not key or self.has(room, key):
+            return OLD_LINE
+        if sum(name == room.name for name, _ in self._lines) >= room.most_lines:
+            return NO_MORE_LINES
+        try:
+            return await self._note(room, key)
+        except StoreLostError:
+            return OLD_LINE
+
+    async def _keep(self, at: tuple[str, str], now_s: float) -> None:
+        """Tells Redis now and then that the line of a key is in use; forgets it, if it is not."""
         name, key = at
         idle_s = self._lines[at].limits.idle_ms / 1000
         if now_s - self._used_s[at] > idle_s:
             self._known.pop(self._lines[at].name, None)
             self._drop(at)
-            return False
-        if self._noted_s.get(at, 0.0) < min(self._used_s[at], now_s - idle_s / 4):
+        elif self._noted_s.get(at, 0.0) < min(self._used_s[at], now_s - idle_s / 4):
             await self._note(self._rooms[name], key)
-        return True
-
-    def _remember(self) -> None:
-        """Writes down what a crash of everything must not take along."""
-        now_s = time.monotonic()
-        if now_s - self._remembered_s >= MEMORY_S:
-            self._remembered_s = now_s
-            self._known |= {line.name: line.known for line in self._lines.values() if line.known.tail}
-            self._memory.keep(self._known)
-
-    def _line(self, room: Room, key: str, *, is_new: bool) -> Line:
-        name = room.line_name(key)
-        return Line(name, room.limits, self._store, self._known.get(name), is_new=is_new)
 
     async def _note(self, room: Room, key: str) -> int:
         """Tells Redis that a line is in use; gives the reply of open.lua."""
-        self._noted_s[room.name, key] = time.monotonic()
+        self._noted_s[room.name, key] = self._now_s()
         arguments: list[int | str] = [REDIS_CLOCK, key, room.most_lines, room.limits.idle_ms]
         return int(await self._store.run("open", room.name, arguments))
 

@@ -16,6 +16,8 @@ from waitroom.line import Knowledge
 log = logging.getLogger(__name__)
 
 FILE = "lines.json"
+# Lua counts in doubles.
+LARGEST = 2**53
 
 
 class Memory:
@@ -25,22 +27,21 @@ class Memory:
         self._path = folder / FILE
         self._written: Mapping[str, Knowledge] = {}
         self._failed = False
-
-    @property
-    def exists(self) -> bool:
-        """Whether lines were kept here before, so that one which is not among them is new."""
-        return self._path.exists()
+        # Whether lines were kept here before, and could be read: one which is not among them is then new.
+        self.was_recalled = False
 
     def recall(self) -> dict[str, Knowledge]:
         """What was known; a file that can't be read is as good as none."""
         try:
             told = json.loads(self._path.read_text("utf-8"))
-            return {line: Knowledge(**known) for line, known in told.items()}
+            known = {line: _knowledge(**one) for line, one in told.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, AttributeError) as exc:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as exc:
             log.warning("%s can't be read (%s): lines begin by the clock if Redis is empty", self._path, exc)
             return {}
+        self.was_recalled = True
+        return known
 
     def keep(self, known: Mapping[str, Knowledge]) -> None:
         """Writes it, if it has changed; never half."""
@@ -59,3 +60,11 @@ class Memory:
             self._failed = True
             return
         self._written, self._failed = dict(known), False
+
+
+def _knowledge(epoch: int, tail: int, head: int, arrived: int, draw: str) -> Knowledge:
+    """Raises ValueError for what can't have been kept: Redis would choke on it at every step."""
+    numbers = (epoch, tail, head, arrived)
+    if not all(type(number) is int and 0 <= number <= LARGEST for number in numbers) or not isinstance(draw, str):
+        raise ValueError(f"{numbers} and {draw!r} are no knowledge of a line")
+    return Knowledge(epoch, tail, head, arrived, draw)

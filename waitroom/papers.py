@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from waitroom.admission import Admission, AdmissionSigner
+from waitroom.admission import OPEN_VISITOR, Admission, AdmissionSigner
 from waitroom.cookies import TICKET_MAX_AGE_S, admission_cookie, set_cookie, ticket_cookie
 from waitroom.loans import LOAN_S
 from waitroom.rooms import Room
@@ -11,7 +11,6 @@ from waitroom.ticket import Ticket, TicketSigner, new_visitor
 
 # How long an admission of an open room lasts, behind which stands no lease.
 OPEN_S = 60
-OPEN_VISITOR = "open"
 # Admissions of open rooms remembered: one for each key.
 MOST_OPEN = 10_000
 

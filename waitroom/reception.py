@@ -4,10 +4,11 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from waitroom.admission import Admission, AdmissionVerifier
+from waitroom.admission import OPEN_VISITOR, Admission, AdmissionVerifier
 from waitroom.draw import Draws, commitment
 from waitroom.errors import AdmissionError, StoreLostError, TicketError
-from waitroom.gate import Admit, Ask, Facts, Forward, Lend, Refuse, Settled, decide
+from waitroom.gate import Admit, Ask, Facts, Forward, Lend, Refuse, Settled, decide, outright
+from waitroom.identity import is_person
 from waitroom.line import Joined, Line
 from waitroom.lines import Lines
 from waitroom.loans import Loans
@@ -66,9 +67,9 @@ class Reception:
 
     async def receive(self, room: Room, visit: Visit) -> Received:
         """Decides; where the gate asks for more, the line is asked, at most for a claim and then for a number."""
-        if not visit.own and not visit.bypass and not await self._lines.open(room, visit.key):
-            return Received(Refuse("full"))
-        line = self._lines.of(room, visit.key)
+        line = await self._line(room, visit)
+        if line is None:
+            return Received(self._without_line(room, visit))
         facts = self._facts(room, line, visit)
         new_ticket: Ticket | None = None
         while True:
@@ -83,7 +84,8 @@ class Reception:
                     renewed = await self._renewed(line, facts, admission)
                     if renewed:
                         return Received(renewed)
-                    facts = self._facts(room, line, replace(visit, admission=""))
+                    visit = replace(visit, admission="")
+                    facts = self._facts(room, line, visit)
                 case Lend():
                     self._loans.take(room.name, self._now_s())
                     return Received(decision)
@@ -92,10 +94,12 @@ class Reception:
 
     async def place(self, room: Room, visit: Visit) -> Place:
         """Where a visitor stands, and a sign of its presence. Redis is asked only for a number that was passed."""
-        line = self._lines.of(room, visit.key)
+        line = await self._line(room, replace(visit, joins=False))
+        if line is None:
+            return Place("none", poll_after_ms=NOTHING_TO_WAIT_FOR_MS)
         if self._admission(room, line, visit):
             return Place("inside", poll_after_ms=NOTHING_TO_WAIT_FOR_MS)
-        ticket = self._ticket(line, visit)
+        ticket = self._ticket(room, line, visit)
         if ticket is None or line.is_void(ticket.epoch):
             return Place("none", poll_after_ms=NOTHING_TO_WAIT_FOR_MS)
         standing = self._standing(line, ticket.number) or await self._looked(line, ticket.number)
@@ -107,8 +111,8 @@ class Reception:
 
     async def release(self, room: Room, visit: Visit) -> None:
         """Gives the visitor's place back, inside or in the line. Raises StoreLostError."""
-        line = self._lines.of(room, visit.key)
-        if holder := self._admission(room, line, visit) or self._ticket(line, visit):
+        line = await self._line(room, replace(visit, joins=False))
+        if line and (holder := self._admission(room, line, visit) or self._ticket(room, line, visit)):
             await line.release(holder.number)
 
     async def release_number(self, room: Room, key: str, number: int) -> None:
@@ -142,14 +146,32 @@ class Reception:
         place = None if ticket.arrival is None else draw.place(ticket.arrival)
         return replace(told, seed=draw.seed.hex(), place=place)
 
-    def _ticket(self, line: Line, visit: Visit) -> Ticket | None:
-        """The ticket in a visit, if it is ours, of this line, and of the person who asks; with the number drawn for
-        it."""
+    async def _line(self, room: Room, visit: Visit) -> Line | None:
+        """The line of a visit, begun where needed; None where there can't be one more, or for a visit that has no
+        business with it: who neither joins nor brings anything begins none."""
+        if visit.own or visit.bypass:
+            return None
+        if visit.joins or visit.ticket or visit.admission or self._lines.has(room, visit.key):
+            return await self._lines.open(room, visit.key)
+        return None
+
+    def _without_line(self, room: Room, visit: Visit) -> Settled:
+        limits = room.limits
+        facts = Facts(mode=limits.mode, session_s=limits.session_ms / 1000, own=visit.own, bypass=visit.bypass)
+        return outright(facts) or Refuse("full" if visit.joins else "no_place")
+
+    def _ticket(self, room: Room, line: Line, visit: Visit) -> Ticket | None:
+        """The ticket in a visit, if it is ours, of this line, and not another person's; with the number drawn for it.
+
+        Who signs in while waiting keeps the place, unless the room gives places to persons only.
+        """
         try:
             ticket = self._tickets.read(visit.ticket)
         except TicketError:
             return None
-        if ticket.line != line.name or (visit.identity and ticket.visitor != visit.identity):
+        if ticket.line != line.name or _is_anothers(ticket.visitor, visit.identity):
+            return None
+        if visit.identity and room.identity and room.identity.required and not is_person(ticket.visitor):
             return None
         line.learn(ticket.epoch, ticket.arrival, ticket.draw)
         return self._drawn(line, ticket)
@@ -169,7 +191,7 @@ class Reception:
         known = self._known.get((room.name, visit.admission)) or self._verified(room, visit.admission)
         if known is None or known.number == 0 or known.key != visit.key or known.expires_s <= self._now_s():
             return None
-        if line.has_ended(known.number):
+        if line.has_ended(known.number) or _is_anothers(known.visitor, visit.identity):
             return None
         if not line.is_unsure(known.number, known.issued_s * 1000):
             line.hold_lease(known.number, known.expires_s * 1000)
@@ -179,36 +201,39 @@ class Reception:
         limits = line.in_force
         facts = Facts(
             mode=limits.mode,
-            phase=line.snapshot.phase if line.snapshot else "open",
+            phase=limits.phase(self._line_ms(line)),
             session_s=limits.session_ms / 1000,
-            own=visit.own,
-            bypass=visit.bypass,
             joins=visit.joins,
+            on_loan=self._loan(room, visit),
         )
-        if visit.own or visit.bypass:
-            return facts
         if self._lines.is_lost(line):
-            facts = self._with_loss(facts, room, visit)
+            lends = self._loans.are_left(room.name, room.loss_cap, self._now_s())
+            facts = replace(facts, on_loss=room.on_store_loss, lends=lends)
         if admission := self._admission(room, line, visit):
             return replace(
                 facts, admission=admission, unsure=line.is_unsure(admission.number, admission.issued_s * 1000)
             )
         lacks_identity = room.identity is not None and room.identity.required and not visit.identity
-        if ticket := self._ticket(line, visit):
+        if ticket := self._ticket(room, line, visit):
             standing = self._standing(line, ticket.number)
             is_void = line.is_void(ticket.epoch)
             return replace(facts, ticket=ticket, standing=standing, is_void=is_void, lacks_identity=lacks_identity)
         return replace(facts, lacks_identity=lacks_identity)
 
-    def _with_loss(self, facts: Facts, room: Room, visit: Visit) -> Facts:
+    def _line_ms(self, line: Line) -> int:
+        """The line's time, by Redis's clock as it was seen last; by this process's while nobody can see it."""
+        if line.snapshot and not self._lines.store_lost:
+            return line.snapshot.now_ms
+        return int(self._now_s() * 1000)
+
+    def _loan(self, room: Room, visit: Visit) -> Admission | None:
+        """The admission in a visit, if it was lent and has not ended: what an open room gives everybody is none."""
+        if room.on_store_loss != "open":
+            return None
         known = self._known.get((room.name, visit.admission)) or self._verified(room, visit.admission)
-        is_loan = known and known.number == 0 and known.key == visit.key and known.expires_s > self._now_s()
-        return replace(
-            facts,
-            on_loss=room.on_store_loss,
-            on_loan=known if is_loan else None,
-            lends=self._loans.are_left(room.name, room.loss_cap, self._now_s()),
-        )
+        if known is None or known.number or known.visitor == OPEN_VISITOR:
+            return None
+        return known if known.key == visit.key and known.expires_s > self._now_s() else None
 
     def _standing(self, line: Line, number: int) -> Standing | None:
         """What this process can say of a number by itself; who waits is noted as present."""
@@ -280,6 +305,11 @@ class Reception:
             self._known = {key: known for key, known in self._known.items() if known.expires_s > now_s}
         self._known[room.name, text] = admission
         return admission
+
+
+def _is_anothers(visitor: str, identity: str) -> bool:
+    """Whether a place of `visitor` is that of another person than the one who asks, where both are known."""
+    return identity != "" and is_person(visitor) and visitor != identity
 
 
 def _standing_of(joined: Joined) -> Standing | None:

@@ -97,8 +97,10 @@ def host_name(authority: str) -> str:
 
 
 def normalised(raw_path: str) -> str:
-    """A path as the most lenient origin might read it: decoded, slashes joined, dots resolved (RFC 3986, 5.2.4)."""
-    path = raw_path.partition("?")[0]
+    """A path as the most lenient origin might read it: decoded, slashes joined, dots resolved (RFC 3986, 5.2.4).
+
+    A fragment has no place in a request, and does not reach the origin: it is cut off like a query."""
+    path = re.split("[?#]", raw_path, maxsplit=1)[0]
     for _ in range(MOST_DECODINGS):
         decoded = unquote(path, errors="replace")
         if decoded == path:

@@ -25,6 +25,9 @@ SECRETS = (("store",), ("store", "url"))
 ROOM_NAME = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
 # What a key may consist of in any case: it stands in cookies' names, in tickets and in Redis.
 KEY_CHARACTERS = r"[A-Za-z0-9_-]{1,64}"
+# What it consists of unless the operator says otherwise. No capitals: where an origin takes two spellings for one
+# thing, only one of them may have a line.
+KEY_PATTERN = r"[a-z0-9_-]+"
 SHARED_SECRETS = {"HS256", "HS384", "HS512"}
 SHORTEST_SECRET = 32
 
@@ -181,7 +184,7 @@ class RoomSettings(Table):
     audience: str = ""
     hosts: Annotated[list[HostGlob], Field(min_length=1)] = ["*"]
     paths: Annotated[list[GuardedGlob], Field(min_length=1)] = ["/*"]
-    key_pattern: KeyPattern = KEY_CHARACTERS
+    key_pattern: KeyPattern = KEY_PATTERN
     max_lines: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     idle_s: Annotated[int, Field(ge=60, le=7 * 86_400)] = 3_600
     bypass: list[PathGlob] = []

@@ -16,6 +16,7 @@ import pytest
 
 from tests.booking.bench import Room
 from tests.booking.mariadb import PrivateMariaDB
+from tests.servers import free_port
 
 COMMAND = [sys.executable, "-c", "from booking.cli import main; main()"]
 
@@ -29,12 +30,6 @@ def run(folder: Path, *arguments: str, **changes: str) -> subprocess.CompletedPr
     command = [*COMMAND, *arguments]
     env = environment(folder, **changes)
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class Served:

@@ -1,14 +1,21 @@
 """Fixtures of the waiting room's tests: a private Redis, and a line whose clock the test holds."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import PrivateRedis
 from tests.waitroom.line_bench import LineBench
 from tests.waitroom.running import Origin, Waitroom
 from tests.waitroom.running import origin as an_origin
+from tests.waitroom.visitors import Come, coming
+
+# No test asserts on how long something took: not these either, on a machine that others use, too.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +62,9 @@ async def waitroom(tmp_path: Path, redis: PrivateRedis, origin: Origin) -> Async
     waitroom.set(cap=2)
     async with waitroom.serving():
         yield waitroom
+
+
+@pytest.fixture
+async def come() -> AsyncIterator[Come]:
+    async with AsyncExitStack() as stack:
+        yield coming(stack)

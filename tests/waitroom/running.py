@@ -3,7 +3,8 @@
 import base64
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from aiohttp import web
 from tests.servers import free_port
 from waitroom.app import running
 from waitroom.config_file import ConfigFile
+from waitroom.rooms import Rooms
 
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
 APP = {"Accept": "application/json"}
@@ -20,16 +22,18 @@ APP = {"Accept": "application/json"}
 
 @dataclass
 class Origin:
-    """What reached the origin, in order; it answers each request with JSON about it."""
+    """What reached the origin, in order; it answers each request with JSON about it. `says` has more header fields, by
+    path."""
 
     requests: list[web.BaseRequest] = field(default_factory=list)
+    says: dict[str, dict[str, str]] = field(default_factory=dict)
     port: int = 0
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests.append(request)
         body = await request.read()
         told = {"path": request.raw_path, "fields": list(request.headers.items()), "body": body.decode("latin-1")}
-        return web.json_response(told, headers={"Set-Cookie": "origin=1"})
+        return web.json_response(told, headers={"Set-Cookie": "origin=1", **self.says.get(request.path, {})})
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Waitroom:
     port: int = field(default_factory=free_port)
     admin_port: int = field(default_factory=free_port)
     version: int = 0
+    state: Path | None = None
 
     @property
     def url(self) -> str:
@@ -55,20 +60,33 @@ class Waitroom:
     def place_url(self) -> str:
         return f"{self.url}/.waitroom/rooms/site/place"
 
+    def beside(self, folder: Path) -> "Waitroom":
+        """Another process of the same waitroom: the same keys, Redis and origin."""
+        return Waitroom(folder, self.redis_url, self.origin_port, state=self.folder / "state")
+
     def set(self, **room: Any) -> None:
         """Writes the file anew, with a higher version."""
+        self.set_rooms(room)
+
+    def set_rooms(self, *rooms: dict[str, Any]) -> None:
+        """The same, for several rooms."""
         self.version += 1
-        lines = "\n".join(f"{name} = {_toml(value)}" for name, value in room.items())
+        origin = f"http://127.0.0.1:{self.origin_port}"
+        tables = "".join(f"[[rooms]]\n{_table({'name': 'site', 'origins': [origin]} | room)}" for room in rooms)
+        self.folder.mkdir(exist_ok=True)
         self.config.write_text(
-            f'version = {self.version}\n[server]\nlisten = ["127.0.0.1:{self.port}"]\nstate = "{self.folder}/state"\n'
+            f'version = {self.version}\n[server]\nlisten = ["127.0.0.1:{self.port}"]\n'
+            f'state = "{self.state or self.folder / "state"}"\n'
             f'trusted_proxies = ["127.0.0.9"]\n[admin]\nlisten = "127.0.0.1:{self.admin_port}"\n'
-            f'[store]\nurl = "{self.redis_url}"\n'
-            f'[[rooms]]\nname = "site"\norigins = ["http://127.0.0.1:{self.origin_port}"]\n{lines}\n'
+            f'[store]\nurl = "{self.redis_url}"\n{tables}'
         )
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[None]:
-        async with running(ConfigFile(self.config)):
+    async def serving(self, **limits: Any) -> AsyncIterator[None]:
+        """Serves. `limits` are shorter times than a file may ask for, so that a test need not wait for them."""
+        config = ConfigFile(self.config)
+        config.rooms = Rooms([replace(room, limits=replace(room.limits, **limits)) for room in config.rooms])
+        async with running(config):
             yield
 
     async def status(self) -> dict[str, Any]:
@@ -102,11 +120,23 @@ def visitor(**options: Any) -> aiohttp.ClientSession:
 def number_of(session: aiohttp.ClientSession) -> int:
     """The number in the visitor's ticket."""
     ticket = next(cookie for cookie in session.cookie_jar if cookie.key == "wr-site")
-    payload = ticket.value.split(".")[1]
-    return int(base64.urlsafe_b64decode(payload + "==").decode().split("~")[2])
+    return int(payload_of(ticket.value)[2])
+
+
+def payload_of(ticket: str) -> list[str]:
+    """The fields of a ticket: line, epoch, number (or arrival@draw), when it was issued, visitor."""
+    return base64.urlsafe_b64decode(ticket.split(".")[1] + "==").decode().split("~")
+
+
+def _table(values: dict[str, Any]) -> str:
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in values.items())
 
 
 def _toml(value: object) -> str:
     if isinstance(value, bool | int):
         return str(value).lower()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{name} = {_toml(inner)}' for name, inner in value.items())} }}"
     return repr(value) if isinstance(value, list) else f'"{value}"'

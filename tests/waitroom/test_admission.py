@@ -1,10 +1,13 @@
 """The proxy's own verifier, by the vectors that every verifier must judge alike."""
 
+import base64
 import json
 from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from hypothesis import given
+from hypothesis import strategies as st
 from jwt.algorithms import OKPAlgorithm
 
 from tests.make_token_vectors import PATH, vectors
@@ -31,6 +34,25 @@ def test_bad_vectors_are_refused_with_their_code(vector: dict[str, Any]) -> None
     with pytest.raises(AdmissionError) as caught:
         VERIFIER.verify(vector["token"], VECTORS["audience"], VECTORS["now_s"])
     assert caught.value.code == vector["code"]
+
+
+# As aiohttp decodes what a visitor sends: bytes that are no UTF-8 become surrogates.
+texts = st.binary(max_size=40).map(lambda data: data.decode("utf-8", "surrogateescape"))
+
+
+@given(texts)
+def test_anything_else_is_refused_and_nothing_else_is_raised(text: str) -> None:
+    for token in (text, f"{text}.{text}.{text}", f"{VECTORS['good'][0]['token']}{text}x"):
+        with pytest.raises(AdmissionError):
+            VERIFIER.verify(token, VECTORS["audience"], VECTORS["now_s"])
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_what_is_too_deep_to_read_is_refused(part: int) -> None:
+    parts = VECTORS["good"][0]["token"].split(".")
+    parts[part] = base64.urlsafe_b64encode(b"[" * 6000).decode()
+    with pytest.raises(AdmissionError, match="admission_malformed"):
+        VERIFIER.verify(".".join(parts), VECTORS["audience"], VECTORS["now_s"])
 
 
 def test_what_the_signer_signs_the_verifier_believes_until_its_lease_ends() -> None:

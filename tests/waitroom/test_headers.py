@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from waitroom.headers import Client, client, cookie, to_origin, to_visitor
+from waitroom.headers import Client, client, command, cookie, cookie_names, to_origin, to_visitor
 
 ASKING = Client("203.0.113.9", "https", "shop.example")
 TRUSTED = [ipaddress.ip_network("10.0.0.0/8")]
@@ -49,6 +49,32 @@ def test_our_cookies_do_not_reach_the_origin_and_others_do() -> None:
 def test_an_origin_does_not_set_our_cookies() -> None:
     fields = to_visitor([("Set-Cookie", "wr-site=x"), ("Set-Cookie", "s=1"), ("Set-Cookie", "__Host-wr-site=x")])
     assert [value for name, value in fields if name == "Set-Cookie"] == ["s=1"]
+
+
+def test_commands_are_between_the_origin_and_us() -> None:
+    assert passed(("X-Waitroom-Command", "release"), ("x-waitroom-command", "revoke")) == []
+    fields = to_visitor([("x-waitroom-command", "release"), ("X-A", "1")])
+    assert [name for name, _ in fields] == ["X-A", "Via"]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], None),
+        (["release"], "release"),
+        ([" Revoke "], "revoke"),
+        (["release", "revoke"], "revoke"),
+        (["release, revoke"], None),
+        (["promote"], None),
+        ([""], None),
+    ],
+)
+def test_an_origin_commands_what_we_know_or_nothing(values: list[str], expected: str | None) -> None:
+    assert command([("X-Waitroom-Command", value) for value in values]) == expected
+
+
+def test_the_names_of_all_cookies_are_told_in_their_order() -> None:
+    assert cookie_names([("Cookie", "b=1; a=2;;c"), ("cookie", "b=3")]) == ["b", "a", "c", "b"]
 
 
 def test_a_cookie_is_found_among_others() -> None:

@@ -197,3 +197,10 @@ def test_lines_of_keys_openings_persons_and_losses_are_explained_too() -> None:
     assert "It closes at 2027-03-01 09:00:00 UTC" in text
     assert "known by the cookie 'session'; who has none is refused" in text
     assert "each process lets up to 7 in by itself" in text
+
+
+def test_a_header_that_anyone_can_send_is_warned_of() -> None:
+    text = "\n".join(warnings(settings.parse(LEAST + '[rooms.identity]\nheader = "X-User"\n', "waitroom.toml")))
+    assert "whoever can send the header X-User is believed" in text
+    text = "\n".join(warnings(settings.parse(LEAST + '[rooms.identity]\ncookie = "account"\n', "waitroom.toml")))
+    assert "whoever can send" not in text

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, closing
 from pathlib import Path
@@ -293,7 +294,7 @@ async def test_rooms_on_other_nodes_do_not_wait_for_a_dead_one(
     cluster = machines.cluster()
     text = "".join(f'[[rooms]]\nname = "{name}"\nhosts = ["{name}"]\norigins = ["http://o"]\n' for name in NAMES)
     rooms = {room.name: room for room in settings.parse(f"version = 1\n{text}", "x").to_rooms(0)}
-    lines = Lines(opened(cluster.url), rooms.values(), Memory(tmp_path))
+    lines = Lines(opened(cluster.url), rooms.values(), Memory(tmp_path), time.monotonic)
     await lines.tick()
     dead = cluster.node_of(NAMES[0])
     dead.kill()

@@ -1,0 +1,116 @@
+"""A line as one process drives it, on a real Redis: what Redis loses, it gets back, whoever notices the loss first."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.servers import PrivateRedis
+from tests.waitroom.line_bench import LIMITS
+from tests.waitroom.test_rooms import room as a_room
+from waitroom.errors import StoreLostError
+from waitroom.line import Joined, Line
+from waitroom.lines import Lines
+from waitroom.memory import Memory
+from waitroom.standing import Revoked, Waiting
+from waitroom.store import Store
+
+UNTIL_MS = 4_000_000_000_000
+
+
+@pytest.fixture
+async def store(redis: PrivateRedis) -> AsyncIterator[Store]:
+    store = Store(redis.url)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def line(store: Store) -> Line:
+    line = Line("site", replace(LIMITS, cap=1), store, is_new=True)
+    await line.tick()
+    return line
+
+
+async def joined(line: Line) -> Joined:
+    place = await line.join("")
+    assert place
+    return place
+
+
+async def in_force(line: Line) -> tuple[int, int, int]:
+    """One inside, one who waits, one revoked."""
+    numbers = [(await joined(line)).number for _ in range(3)]
+    inside, waiting, revoked = numbers
+    await line.claim(inside)
+    await line.revoke(revoked, UNTIL_MS)
+    line.poll(waiting)
+    await line.tick()
+    await line.tick()
+    return inside, waiting, revoked
+
+
+@pytest.mark.parametrize("first", ["tick", "look", "claim", "release", "join", "see"])
+async def test_what_redis_has_lost_it_gets_back_whoever_notices_first(
+    line: Line, redis: PrivateRedis, first: str
+) -> None:
+    """I1, I3: the lease, who is present, and who is refused."""
+    inside, waiting, revoked = await in_force(line)
+    redis.client.flushall()
+    match first:
+        case "look":
+            assert await line.look(waiting) == Waiting()
+        case "claim":
+            assert await line.claim(waiting) == Waiting()
+        case "release":
+            await line.release(revoked)
+        case "join":
+            await line.join("")
+        case "see":
+            await line.see(None)
+    await line.tick()
+    assert redis.client.zrange("wr:{site}:inside", 0, -1) == [str(inside).encode()]
+    assert redis.client.bitcount("wr:{site}:here") == 1
+    assert line.snapshot
+    assert line.snapshot.position(waiting) == 1
+    assert isinstance(await line.look(revoked), Revoked)
+
+
+async def test_what_could_not_be_given_back_is_given_back_with_the_next_tick(
+    line: Line, store: Store, redis: PrivateRedis
+) -> None:
+    inside, *_ = await in_force(line)
+    redis.client.flushall()
+    await line.see(None)
+    redis.freeze()
+    with pytest.raises(StoreLostError):
+        await line.tick()
+    redis.thaw()
+    await store.ping()
+    await line.tick()
+    assert redis.client.zrange("wr:{site}:inside", 0, -1) == [str(inside).encode()]
+
+
+async def test_a_configuration_that_drops_lines_while_they_are_advanced_stops_no_tick(
+    store: Store, tmp_path: Path
+) -> None:
+    room = a_room(paths=("/flights/{key}",), key_pattern=".+", most_lines=9)
+    flights = replace(room, limits=replace(room.limits, idle_ms=3_600_000))
+    lines = Lines(store, [flights], Memory(tmp_path), lambda: 0.0)
+    for key in ("7", "8"):
+        await lines.open(flights, key)
+    await lines.tick()
+    ticking = asyncio.create_task(lines.tick())
+    await asyncio.sleep(0)
+    lines.apply([a_room("other")])
+    await ticking
+    assert not list(lines.of_room(flights))
+
+
+async def test_probes_hear_that_redis_was_reached_though_no_line_is_there_yet(store: Store, tmp_path: Path) -> None:
+    lines = Lines(store, [a_room(paths=("/flights/{key}",), key_pattern=".+")], Memory(tmp_path), lambda: 0.0)
+    assert not lines.all_seen
+    await lines.tick()
+    assert lines.all_seen
