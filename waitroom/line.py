@@ -176,7 +176,7 @@ class Line:
         self.first = self.first or replace(snapshot, here=b"", newly_ended=())
         self.known = self.known.and_of(snapshot.epoch, snapshot.tail, snapshot.head)
         self.known = self.known.and_arrivals(snapshot.arrived, snapshot.limits.draw)
-        self.rate.note(snapshot.now_ms, snapshot.called, snapshot.limits.edition)
+        self.rate.note(snapshot.now_ms, snapshot.called, (snapshot.limits.edition, snapshot.phase))
         self._note_ended(snapshot, before)
         for ends in (self._leases, self._ended, self._refused):
             for number in [number for number, end_ms in ends.items() if end_ms <= snapshot.now_ms]:

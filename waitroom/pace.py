@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Hashable
 
 # Calls are counted over this time; shorter, and a burst looks like a trend; longer, and a turned knob shows late.
 WINDOW_MS = 60_000
@@ -15,19 +16,19 @@ JITTER = 0.2
 
 
 class CallRate:
-    """Calls per minute under the limits in force, as measured from the counter of successive snapshots."""
+    """Calls per minute under the terms in force, as measured from the counter of successive snapshots."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[int, int]] = deque()
-        self._edition = (0, 0)
+        self._terms: Hashable = None
 
-    def note(self, now_ms: int, called: int, edition: tuple[int, int]) -> None:
-        """Takes the counter of calls at a time, and which limits were in force then: what was before says nothing of
-        what comes after a knob was turned."""
+    def note(self, now_ms: int, called: int, terms: Hashable) -> None:
+        """Takes the counter of calls at a time, and the terms of then, such as the edition of the limits: what was
+        before says nothing of what comes after a knob was turned, or the line has opened."""
         stepped_back = self._samples and (called < self._samples[-1][1] or now_ms < self._samples[-1][0])
-        if stepped_back or edition != self._edition:
+        if stepped_back or terms != self._terms:
             self._samples.clear()
-            self._edition = edition
+            self._terms = terms
         if len(self._samples) > 1 and now_ms - self._samples[-2][0] < GRAIN_MS:
             self._samples.pop()
         self._samples.append((now_ms, called))
