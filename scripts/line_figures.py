@@ -97,7 +97,7 @@ class MeasuredLine:
     def figures(self) -> Figures:
         memory = sum(self._redis.memory_usage(key, samples=0) or 0 for key in self._keys)
         snapshot = self.advance()
-        waiting = snapshot.waiting
+        waiting = self._waiting = snapshot.waiting
         exact = self._exact(snapshot)
         self._keep()
         return Figures(
@@ -105,7 +105,7 @@ class MeasuredLine:
             bytes_per_visitor=memory / waiting,
             poll_ms=self._median_ms(lambda: self._run("poll", self._now_ms, *self._some_present())),
             snapshot_ms=self._median_ms(self.advance),
-            call_ms=self._median_ms(lambda: self.advance(CALLING)),
+            call_ms=self._median_ms(self._call),
             turn_ms=self._median_ms(self._pass_window),
             join_ms=self._median_ms(lambda: self._run("join", self._now_ms, BATCH, *_own(LIMITS))),
             python_ms=median(self._python_ms() for _ in range(self._runs)),
@@ -162,6 +162,10 @@ class MeasuredLine:
             self._redis.copy(f"{key}:kept", key)
         self._now_ms = START_MS
 
+    def _call(self) -> None:
+        called = self.advance(CALLING).called
+        assert called == min(BATCH, self._waiting), f"{called} were called"
+
     def _pass_window(self) -> None:
         self._now_ms += LIMITS.presence_ms
         self.advance()
@@ -200,8 +204,8 @@ class MeasuredLine:
 
 
 def _own(limits: Limits) -> tuple[int | str, ...]:
-    """What a process sends that knows nothing of the line yet."""
-    return *limits.to_arguments(), 0, 0, 0, 0, ""
+    """What a process sends that knows nothing of the line yet, but that there was none before."""
+    return *limits.to_arguments(), 0, 0, 0, 0, "", 1
 
 
 async def commands_per_1000_polls(redis: Redis, url: str, polls_per_second: int) -> float:
