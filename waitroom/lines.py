@@ -146,10 +146,14 @@ class Lines:
             raise loss
 
     async def _tick(self, at: tuple[str, str], now_s: float) -> None:
-        line, (_, key) = self._lines[at], at
+        line, (name, key) = self._lines[at], at
+        room = self._rooms.get(name)
+        if room is None or not room.has_key(key):  # of a request that began under another configuration
+            self._drop(at)
+            return
         sleeps = self._sleeps(at, now_s)
         if key:
-            await self._keep(at, now_s)
+            await self._keep(room, key, now_s)
         if not sleeps:
             await line.tick()
 
@@ -188,15 +192,14 @@ class Lines:
         except StoreLostError:
             return OLD_LINE
 
-    async def _keep(self, at: tuple[str, str], now_s: float) -> None:
-        """Tells Redis now and then that the line of a key is in use; forgets it, if it is not."""
-        name, key = at
+    async def _keep(self, room: Room, key: str, now_s: float) -> None:
+        """Tells Redis now and then that a line is in use; forgets one that is not any more."""
+        at = room.name, key
         idle_s = self._lines[at].limits.idle_ms / 1000
         if now_s - self._used_s[at] > idle_s:
-            self._known.pop(self._lines[at].name, None)
             self._drop(at)
         elif self._noted_s.get(at, 0.0) < min(self._used_s[at], now_s - idle_s / 4):
-            await self._note(self._rooms[name], key)
+            await self._note(room, key)
 
     async def _note(self, room: Room, key: str) -> int:
         """Tells Redis that a line is in use; gives the reply of open.lua."""

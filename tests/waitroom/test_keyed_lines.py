@@ -201,6 +201,19 @@ async def test_all_processes_together_have_no_more_lines_than_the_room_may(
                 await asyncio.sleep(0.1)
 
 
+@pytest.mark.parametrize(("mode", "status"), [("open", 200), ("closed", 503)])
+async def test_where_nobody_waits_there_are_never_too_many_lines(
+    waitroom: Waitroom, come: Come, mode: str, status: int
+) -> None:
+    waitroom.set(**FLIGHTS, max_lines=1, mode=mode)
+    async with waitroom.serving():
+        one = await come(waitroom)
+        got = [await one.get(f"/flights/{flight}", APP) for flight in (1, 2)]
+    assert [(one.status, one.json.get("code")) for one in got] == [
+        (status, "room_closed" if status == 503 else None)
+    ] * 2
+
+
 @pytest.mark.parametrize(
     ("method", "target", "fields"),
     [
@@ -264,6 +277,9 @@ async def test_metrics_sum_up_the_lines_of_a_room(waitroom: Waitroom, come: Come
         one = await come(waitroom)
         for flight in (7, 8):
             await one.get(f"/flights/{flight}")
+        async with asyncio.timeout(10):  # nobody has read the metrics before: what was counted until then counts, too
+            while [row["inside"] for row in (await waitroom.status())["rooms"]] != [1, 1]:
+                await asyncio.sleep(0.05)
         inside = 'waitroom_inside{room="site"}'
         async with asyncio.timeout(10):
             while f"{inside} 2.0" not in (text := await exposed(waitroom, one)):

@@ -11,7 +11,7 @@ from tests.servers import PrivateRedis
 from tests.waitroom.line_bench import LIMITS
 from tests.waitroom.test_rooms import room as a_room
 from waitroom.errors import StoreLostError
-from waitroom.line import Joined, Line
+from waitroom.line import Joined, Knowledge, Line
 from waitroom.lines import Lines
 from waitroom.memory import Memory
 from waitroom.standing import Revoked, Waiting
@@ -109,8 +109,41 @@ async def test_a_configuration_that_drops_lines_while_they_are_advanced_stops_no
     assert not list(lines.of_room(flights))
 
 
+async def test_a_request_that_outlives_its_room_stops_no_tick(store: Store, tmp_path: Path) -> None:
+    flights, before = a_room(paths=("/flights/{key}",), key_pattern=".+", most_lines=9), a_room("hotels")
+    lines = Lines(store, [flights, before], Memory(tmp_path), lambda: 1e6)
+    lines.apply([a_room("other")])
+    await lines.open(flights, "7")
+    await lines.open(before, "")
+    await lines.tick()
+    assert not [*lines.of_room(flights), *lines.of_room(before)]
+
+
 async def test_probes_hear_that_redis_was_reached_though_no_line_is_there_yet(store: Store, tmp_path: Path) -> None:
     lines = Lines(store, [a_room(paths=("/flights/{key}",), key_pattern=".+")], Memory(tmp_path), lambda: 0.0)
     assert not lines.all_seen
     await lines.tick()
     assert lines.all_seen
+
+
+async def test_of_the_lines_that_an_earlier_process_had_those_are_forgotten_that_nobody_asks_for(
+    store: Store, tmp_path: Path
+) -> None:
+    """The memory would grow with every flight there ever was. A room without keys has one line, which is kept."""
+    now_s = 0.0
+    flights = a_room(paths=("/flights/{key}",), key_pattern=".+", most_lines=9)
+    rooms = [replace(flights, limits=replace(flights.limits, idle_ms=60_000)), a_room("hotels")]
+    Memory(tmp_path).keep({name: Knowledge(1, 9, 8) for name in ("site/7", "site/8", "hotels", "gone", "gone/7")})
+    lines = Lines(store, rooms, Memory(tmp_path), lambda: now_s)
+    now_s += 59
+    await lines.open(rooms[0], "8")
+    await lines.tick()
+    assert set(Memory(tmp_path).recall()) == {"site/7", "site/8", "hotels", "gone"}
+    now_s += 2
+    await lines.tick()
+    assert set(Memory(tmp_path).recall()) == {"site/8", "hotels", "gone"}
+    now_s += 60
+    await lines.tick()
+    now_s += 1
+    await lines.tick()
+    assert set(Memory(tmp_path).recall()) == {"hotels", "gone"}
