@@ -17,6 +17,8 @@ from waitroom.config_file import ConfigFile
 from waitroom.rooms import Rooms
 
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
+# Longer than the default: a machine that runs tests is busy, and a Redis that is slow by that is not lost.
+TIMEOUT_MS = 1000
 APP = {"Accept": "application/json"}
 
 
@@ -78,7 +80,7 @@ class Waitroom:
             f'version = {self.version}\n[server]\nlisten = ["127.0.0.1:{self.port}"]\n'
             f'state = "{self.state or self.folder / "state"}"\n'
             f'trusted_proxies = ["127.0.0.9"]\n[admin]\nlisten = "127.0.0.1:{self.admin_port}"\n'
-            f'[store]\nurl = "{self.redis_url}"\n{tables}'
+            f'[store]\nurl = "{self.redis_url}"\ntimeout_ms = {TIMEOUT_MS}\n{tables}'
         )
 
     @asynccontextmanager
