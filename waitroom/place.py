@@ -33,7 +33,7 @@ class Place:
     `position` counts from 1; `waiting` is how many present visitors the line has, oneself included; `wait_s` is the
     range (shortest, longest) of the time that is left, in seconds, None while nobody can say. `paused` says why nobody
     is called, if so: the operator holds the room, or the store is lost and places are kept until it is back.
-    `opens_in_ms` is the time until the line opens, 0 once it has.
+    `opens_in_ms` is the time until the line opens, and `opens_ms` that moment, since 1970; both are 0 once it has.
     """
 
     state: State
@@ -44,6 +44,7 @@ class Place:
     paused: Pause | None = None
     message: str = ""
     opens_in_ms: int = 0
+    opens_ms: int = 0
     draw: DrawTold | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -57,6 +58,7 @@ class Place:
             "poll_after_ms": self.poll_after_ms,
             "message": self.message,
             "opens_in_ms": self.opens_in_ms,
+            "opens_ms": self.opens_ms,
             "draw": asdict(self.draw) if self.draw else None,
         }
 
@@ -86,7 +88,7 @@ class Outlook:
             case _ if mode == "open":
                 return Place("called", 1000, message=self.message)
             case _ if self.snapshot and self.snapshot.phase == "early":
-                return self._early(self.snapshot, chance)
+                return self._early(self.snapshot, chance, lost=isinstance(standing, Unreachable))
             case _ if self.snapshot and self.snapshot.phase == "over":
                 return self._closed(chance)
             case Waiting() | Unreachable():
@@ -100,12 +102,19 @@ class Outlook:
     def _closed(self, chance: float) -> Place:
         return Place("closed", self._poll_after_ms(None, 0, chance), message=self.message)
 
-    def _early(self, snapshot: Snapshot, chance: float) -> Place:
+    def _early(self, snapshot: Snapshot, chance: float, *, lost: bool) -> Place:
         """Nobody is told a position before the line opens: with a draw it would tell the number."""
         opens_in_ms = self.limits.opens_ms - snapshot.now_ms
         often_ms = self._poll_after_ms(None, snapshot.waiting, chance)
-        after_ms = min(often_ms, opens_in_ms + round(OPENING_MS * chance))
-        return Place("early", after_ms, waiting=snapshot.waiting, message=self.message, opens_in_ms=opens_in_ms)
+        return Place(
+            state="early",
+            poll_after_ms=min(often_ms, opens_in_ms + round(OPENING_MS * chance)),
+            waiting=snapshot.waiting,
+            paused="store_lost" if lost else None,
+            message=self.message,
+            opens_in_ms=opens_in_ms,
+            opens_ms=self.limits.opens_ms,
+        )
 
     def _waiting(self, position: int | None, chance: float, *, lost: bool) -> Place:
         paused: Pause | None = "store_lost" if lost else "hold" if self.limits.mode == "hold" else None

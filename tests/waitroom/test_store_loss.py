@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,20 @@ async def test_the_admitted_go_on_and_the_page_says_what_is(
     async with visitor() as newcomer, newcomer.get(waitroom.url, headers=PAGE) as response:
         assert response.status == 503
         assert not list(newcomer.cookie_jar)
+
+
+async def test_before_an_opening_the_loss_is_told_too(tmp_path: Path, own_redis: PrivateRedis, origin: Origin) -> None:
+    waitroom = Waitroom(tmp_path, own_redis.url, origin.port)
+    waitroom.set(opens_at=datetime.now(UTC) + timedelta(hours=1))
+    async with waitroom.serving(), visitor() as session:
+        async with session.get(waitroom.url, headers=PAGE):
+            pass
+        assert (await place(session, waitroom))["paused"] is None
+        own_redis.kill()
+        await until(lambda: store_lost(waitroom))
+        told = await place(session, waitroom)
+    assert (told["state"], told["paused"], told["position"]) == ("early", "store_lost", None)
+    assert 0 < told["opens_in_ms"] <= 3_600_000
 
 
 async def test_who_can_not_leave_just_now_keeps_the_place(
