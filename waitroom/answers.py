@@ -18,10 +18,22 @@ FIRST_REFRESH_S = 2
 STORE_RETRY_S = 5
 NO_PLACE_RETRY_S = 10
 FULL_RETRY_S = 30
-NOTICES: dict[Notice, str] = {
-    "no_identity": "Sign in first: places are given to persons",
-    "revoked": "This place was taken away",
-    "void": "This ticket is of a line that was begun anew: ask again for a place in the new one",
+NOTICES: dict[Notice, tuple[int, str, str]] = {
+    "no_identity": (
+        403,
+        "You are not signed in",
+        "Each person gets one place in this line. Sign in to the site, then ask again.",
+    ),
+    "revoked": (
+        403,
+        "Your place was taken away",
+        "The organiser or the site has withdrawn it. Asking again does not bring it back.",
+    ),
+    "void": (
+        409,
+        "The line was started anew",
+        "No place in the old line counts any more. Ask again, without the old ticket, to join the new one.",
+    ),
 }
 FAILURES = {502: "The site is not answering", 503: "The site is busy", 504: "The site took too long to answer"}
 
@@ -71,7 +83,8 @@ class Answers:
     def full(self, room: Room, asking: Asking) -> web.Response:
         """For who asks for a line while the room has all the lines that it may have."""
         if asking.kind != "page":
-            return problem(503, "too_many_lines", "Too many lines are in use", "Ask again later.", FULL_RETRY_S)
+            detail = "This has a line of its own, and as many lines are in use as the site can keep. Ask again later."
+            return problem(503, "too_many_lines", "Too many lines are in use", detail, FULL_RETRY_S)
         nonce = secrets.token_urlsafe(NONCE_BYTES)
         text = self._pages.refused(
             room_title=room.title, retry_after_s=FULL_RETRY_S, here=asking.target, nonce=nonce, is_full=True
@@ -80,19 +93,20 @@ class Answers:
 
     def no_identity(self, room: Room, asking: Asking) -> web.Response:
         """For who is not signed in, where places are given to persons."""
-        return self._notice("no_identity", 403, room, asking)
+        return self._notice("no_identity", room, asking)
 
     def revoked(self, room: Room, asking: Asking) -> web.Response:
         """For who has lost the place by an act of the operator's or the origin's."""
-        return self._notice("revoked", 403, room, asking)
+        return self._notice("revoked", room, asking)
 
     def void(self, room: Room, asking: Asking) -> web.Response:
         """For who comes with a ticket of a line that was begun anew since."""
-        return self._notice("void", 409, room, asking)
+        return self._notice("void", room, asking)
 
-    def _notice(self, name: Notice, status: int, room: Room, asking: Asking) -> web.Response:
+    def _notice(self, name: Notice, room: Room, asking: Asking) -> web.Response:
+        status, title, detail = NOTICES[name]
         if asking.kind != "page":
-            return problem(status, name, NOTICES[name])
+            return problem(status, name, title, detail)
         nonce = secrets.token_urlsafe(NONCE_BYTES)
         text = self._pages.notice(name, room_title=room.title, message=room.message, here=asking.target, nonce=nonce)
         return _page(text, status, nonce)

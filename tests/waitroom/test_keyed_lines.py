@@ -192,7 +192,7 @@ async def test_all_processes_together_have_no_more_lines_than_the_room_may(
         for process in (waitroom, other):
             page, app = await one.get("/flights/3", at=process), await one.get("/flights/3", APP, at=process)
             assert (page.status, app.status, app.json["code"]) == (503, 503, "too_many_lines")
-            assert "more lines in use here than we can keep" in page.text
+            assert "as many lines are in use" in page.text
             assert page.fields["Retry-After"]
             assert [(await one.get(f"/flights/{key}", at=process)).is_origins for key in (1, 2)] == [True, True]
         await eventually(lambda: not redis.client.exists("wr:{site/1}:state"))
