@@ -28,7 +28,13 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters |= {"number": words.number, "wait": words.wait, "local": local}
+        environment.filters |= {
+            "number": words.number,
+            "wait": words.wait,
+            "countdown": words.countdown,
+            "moment": words.moment,
+            "local": local,
+        }
         self._waiting = environment.get_template("waiting.html")
         self._closed = environment.get_template("closed.html")
         self._refused = environment.get_template("refused.html")
@@ -39,7 +45,10 @@ class Pages:
     def waiting(
         self, place: Place, *, room_title: str, place_url: str, leave_url: str, here: str, refresh_s: int, nonce: str
     ) -> str:
-        """The place in line. It asks `place_url` for news; without JavaScript it reloads itself after `refresh_s`."""
+        """The place in line, or before an opening the time until then.
+
+        It asks `place_url` for news; without JavaScript it reloads itself after `refresh_s`.
+        """
         return self._waiting.render(
             place=place,
             room_title=room_title,

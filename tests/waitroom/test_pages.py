@@ -2,23 +2,36 @@
 
 import gzip
 import re
+import shlex
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 import waitroom
 from waitroom import words
-from waitroom.pages import Pages, content_security_policy, local
-from waitroom.place import Place
+from waitroom.cli import main
+from waitroom.draw import Draw, commitment
+from waitroom.pages import Notice, Pages, content_security_policy, local
+from waitroom.place import DrawTold, Place
 
 NONCE = "x7Qm2Lr9bT4kVw1pZs8e"
 LARGEST_BYTES = 14 * 1024
 PAGES = Pages()
 PLACE = Place("waiting", poll_after_ms=5000, position=1204, waiting=5310, wait_s=(130, 230))
+SEED = bytes(range(32))
+SIZE = 10_000
+ARRIVAL = 1234
+SEALED = DrawTold(commitment(SEED), SIZE, ARRIVAL)
+DRAWN = replace(SEALED, seed=SEED.hex(), place=Draw(SEED, SIZE).place(ARRIVAL))
+AFTER_DRAW = replace(PLACE, draw=DRAWN)
+EARLY = Place("early", poll_after_ms=5000, waiting=5310, opens_in_ms=754_000, opens_ms=1_791_792_000_000, draw=SEALED)
 HOSTILE = """</title></script><script>alert("1")</script><b onload='x'>&amp;{{ 7 * 7 }}"""
 
 
@@ -66,12 +79,33 @@ def waiting(place: Place = PLACE, *, room_title: str = "Summer sale", here: str 
     )
 
 
+def early(place: Place = EARLY, *, room_title: str = "Summer sale", here: str = "/flights?day=1") -> str:
+    return waiting(place, room_title=room_title, here=here)
+
+
+def drawn(place: Place = AFTER_DRAW, *, room_title: str = "Summer sale", here: str = "/a") -> str:
+    return waiting(place, room_title=room_title, here=here)
+
+
 def closed(*, room_title: str = "Summer sale", message: str = "") -> str:
     return PAGES.closed(room_title=room_title, message=message, nonce=NONCE)
 
 
 def refused(*, room_title: str = "Summer sale", here: str = "/flights") -> str:
     return PAGES.refused(room_title=room_title, retry_after_s=7, here=here, nonce=NONCE)
+
+
+def full(*, room_title: str = "Summer sale", here: str = "/flights") -> str:
+    return PAGES.refused(room_title=room_title, retry_after_s=30, here=here, nonce=NONCE, is_full=True)
+
+
+def notice(name: Notice, *, room_title: str = "Summer sale", message: str = "", here: str = "/flights") -> str:
+    return PAGES.notice(name, room_title=room_title, message=message, here=here, nonce=NONCE)
+
+
+no_identity = partial(notice, "no_identity")
+revoked = partial(notice, "revoked")
+void = partial(notice, "void")
 
 
 def failure(status: int = 502, *, room_title: str = "Summer sale", here: str = "/flights") -> str:
@@ -82,8 +116,10 @@ def left(*, room_title: str = "Summer sale") -> str:
     return PAGES.left(room_title=room_title, nonce=NONCE)
 
 
-EVERY_PAGE = pytest.mark.parametrize("page", [waiting, closed, refused, failure, left])
-PAGES_WITH_A_WAY_BACK = pytest.mark.parametrize("page", [waiting, refused, failure])
+EVERY_PAGE = pytest.mark.parametrize(
+    "page", [waiting, early, drawn, closed, refused, full, no_identity, revoked, void, failure, left]
+)
+PAGES_WITH_A_WAY_BACK = pytest.mark.parametrize("page", [waiting, early, refused, full, no_identity, void, failure])
 
 
 # What they say
@@ -149,6 +185,110 @@ def test_leaving_is_a_question_and_a_form() -> None:
     assert ("form", {"id": "leave", "method": "post", "action": "/.waitroom/rooms/site/leave"}) in document.elements
 
 
+def test_early_page_counts_down_and_tells_who_is_here() -> None:
+    document = Document(early())
+    assert document.text.startswith("You\N{RIGHT SINGLE QUOTATION MARK}re early · Summer sale")
+    assert "This opens in 12:34" in document.text
+    assert "Opens Monday 12 October 2026, 08:00 UTC" in document.text
+    assert "People here already 5,310" in document.text
+
+
+def test_early_page_tells_no_position_and_no_wait() -> None:
+    text = Document(early()).text
+    assert "osition" not in text
+    assert "#" not in text
+    assert "wait" not in text.lower().replace("waitroom", "")
+
+
+def test_who_comes_early_to_a_draw_is_told_that_being_quick_does_not_help() -> None:
+    text = Document(early()).text
+    assert "drawn at random among all who come before the opening: being quicker does not help." in text
+    assert "You may close this page: you stay in the draw." in text
+
+
+def test_who_comes_early_where_nothing_is_drawn_is_served_in_order() -> None:
+    text = Document(early(replace(EARLY, draw=None))).text
+    assert "From the opening on, people are served in the order in which they came." in text
+    assert "You may close this page: your place is kept." in text
+    assert "draw" not in text
+
+
+def test_who_comes_to_a_full_draw_is_told_so() -> None:
+    text = Document(early(replace(EARLY, draw=replace(SEALED, arrival=None)))).text
+    assert "All places of the draw are taken. You will be served after them in the order" in text
+    assert "at random" not in text
+    assert "No place was drawn for you" in text
+
+
+def test_the_first_to_come_are_not_told_that_nobody_is_here() -> None:
+    assert "People here" not in Document(early(replace(EARLY, waiting=0))).text
+
+
+def test_lost_store_is_told_before_an_opening_too() -> None:
+    assert "We are reconnecting to the line." in Document(early(replace(EARLY, paused="store_lost"))).text
+
+
+def test_before_the_opening_the_draw_is_sealed() -> None:
+    text = Document(early()).text
+    assert f"Commitment {SEALED.commitment}" in text
+    assert "Your arrival, counted from 0 1,234" in text
+    assert "Places in the draw 10,000" in text
+    assert "Note what stands here." in text
+    assert "Seed" not in text
+    assert "Your place in the draw" not in text
+    assert "verify-draw" not in text
+
+
+def test_after_the_opening_the_draw_can_be_checked_with_what_the_page_says() -> None:
+    text = Document(drawn()).text
+    assert f"Seed {DRAWN.seed}" in text
+    command = re.search(r"waitroom verify-draw [-\w ]+? \d+ (?=Your)", text)
+    assert command
+    checked = CliRunner().invoke(main, shlex.split(command[0])[1:])
+    assert (checked.exit_code, checked.output.splitlines()[-1]) == (
+        0,
+        f"Arrival 1,234 of the draw of 10,000 has place {DRAWN.place:,}",
+    )
+    assert f"Your place in the draw, counted from 1 {DRAWN.place:,}" in text
+
+
+def test_who_came_after_the_opening_is_told_that_nothing_was_drawn() -> None:
+    text = Document(drawn(replace(PLACE, draw=replace(DRAWN, arrival=None, place=None)))).text
+    assert "No place was drawn for you" in text
+    assert f"Seed {DRAWN.seed}" in text
+    assert "verify-draw" not in text
+    assert "Your arrival" not in text
+
+
+def test_page_without_a_draw_says_nothing_of_one() -> None:
+    assert "draw" not in Document(waiting()).text
+
+
+@pytest.mark.parametrize(
+    ("page", "texts", "ways"),
+    [
+        (no_identity, ["Please sign in first", "Sign in to this site, then come back here."], ["/flights"]),
+        (revoked, ["Your place was taken away", "please get in touch with the organiser"], []),
+        (void, ["The line was started anew", "You did nothing wrong.", "Join the new line"], ["/flights"]),
+        (full, ["as many lines are in use as this site can keep", "tries again by itself"], ["/flights"]),
+    ],
+)
+def test_who_has_no_place_is_told_why_and_what_to_do(
+    page: Callable[..., str], texts: list[str], ways: list[str]
+) -> None:
+    document = Document(page())
+    assert [text for text in texts if text not in document.text] == []
+    assert document.attributes("href", "a") == ways
+
+
+@pytest.mark.parametrize("page", [no_identity, revoked, void])
+def test_a_notice_does_nothing_by_itself(page: Callable[..., str]) -> None:
+    """Loading it again would show it for ever (revoked), or take a place that was not asked for (void)."""
+    document = Document(page())
+    assert "refresh" not in document.attributes("http-equiv")
+    assert not [tag for tag, _ in document.elements if tag == "script"]
+
+
 def test_closed_page_says_so_and_what_the_operator_says() -> None:
     assert "Closed for now" in Document(closed()).text
     assert "Please come back later." in Document(closed()).text
@@ -191,7 +331,9 @@ def test_title_of_the_room_is_text_whatever_it_holds(page: Callable[..., str]) -
 def test_message_is_text_whatever_it_holds(message: str) -> None:
     place = Place("waiting", 5000, position=1, waiting=1, message=message)
     assert f"From the organiser {message} You may" in Document(waiting(place)).text
-    assert f"From the organiser {message}" in Document(closed(message=message)).text
+    assert f"From the organiser {message} Places are" in Document(early(replace(EARLY, message=message))).text
+    for page in (closed, no_identity, revoked, void):
+        assert f"From the organiser {message}" in Document(page(message=message)).text
 
 
 @PAGES_WITH_A_WAY_BACK
@@ -303,6 +445,37 @@ def luminance(colour: str) -> float:
 )
 def test_time_reads_as_a_range(wait_s: tuple[int, int], text: str) -> None:
     assert words.wait(wait_s) == text
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "text"),
+    [
+        (-5, "0:00"),
+        (0, "0:00"),
+        (1, "0:01"),
+        (9_001, "0:10"),
+        (60_000, "1:00"),
+        (754_000, "12:34"),
+        (3_599_001, "1:00:00"),
+        (7_384_000, "2:03:04"),
+        (86_399_000, "23:59:59"),
+        (86_400_000, "1 day 0 h"),
+        (200_000_000, "2 days 7 h"),
+    ],
+)
+def test_countdown_reads_as_a_clock_that_ends_at_the_opening(left_ms: int, text: str) -> None:
+    assert words.countdown(left_ms) == text
+
+
+@pytest.mark.parametrize(
+    ("since_1970_ms", "text"),
+    [
+        (1_791_792_000_000, "Monday 12 October 2026, 08:00 UTC"),
+        (1_791_792_005_999, "Monday 12 October 2026, 08:00:05 UTC"),
+    ],
+)
+def test_moment_is_told_with_its_time_zone(since_1970_ms: int, text: str) -> None:
+    assert words.moment(since_1970_ms) == text
 
 
 @given(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)).map(sorted))

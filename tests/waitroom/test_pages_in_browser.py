@@ -2,29 +2,43 @@
 
 import asyncio
 import gzip
+import random
+import re
+import shlex
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from click.testing import CliRunner
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 import waitroom
 from tests.browser import chromium, needs_chromium
+from tests.servers import PrivateRedis
+from tests.waitroom.running import PAGE, Waitroom, origin, payload_of, visitor
 from waitroom import words
+from waitroom.cli import main
+from waitroom.draw import Draw, commitment
+from waitroom.line import REDIS_CLOCK
 from waitroom.pages import Pages, content_security_policy
-from waitroom.place import Place
+from waitroom.place import DrawTold, Place
+from waitroom.store import Store
 
 NONCE = "x7Qm2Lr9bT4kVw1pZs8e"
 TITLE = "Summer sale"
 PAGES = Pages()
 PLACE = Place("waiting", poll_after_ms=50, position=1204, waiting=5310, wait_s=(130, 230))
+SEALED = DrawTold(commitment(bytes(32)), 1_000_000, 17)
+DRAWN = replace(SEALED, seed=bytes(32).hex(), place=Draw(bytes(32), 1_000_000).place(17))
+EARLY = Place("early", poll_after_ms=50, waiting=5310, opens_ms=1_791_792_000_000, draw=SEALED)
 SOON_S = 8
 LEAVING_S = 0.3  # time for a page that still asks to learn that it has no place, and to join again
 
@@ -35,7 +49,8 @@ pytestmark = [
 
 
 class Site:
-    """A site behind a line of one: `place` is told to each poll, and the page waits until `inside`."""
+    """A site behind a line of one: `place` is told to each poll, and the page waits until `inside`. While the place is
+    early, the line opens at the time `opens` of the test's clock, and each answer may take up to `slowest_s`."""
 
     def __init__(self) -> None:
         self.place = PLACE
@@ -46,6 +61,12 @@ class Site:
         self.loads: list[float] = []
         self.polls: list[float] = []
         self.leaves = 0
+        self.opens = 0.0
+        self.slowest_s = 0.0
+
+    def opens_in(self, seconds: float, place: Place = EARLY) -> None:
+        self.place = place
+        self.opens = monotonic() + seconds
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -61,7 +82,7 @@ class Site:
         if self.refusing:
             return answer(PAGES.refused(room_title=TITLE, retry_after_s=1, here=request.path_qs, nonce=NONCE))
         page = PAGES.waiting(
-            self.place if self.place.state == "waiting" else PLACE,
+            self._told() if self.place.state in ("early", "waiting") else PLACE,
             room_title=TITLE,
             place_url="/place",
             leave_url="/leave",
@@ -76,7 +97,14 @@ class Site:
         if self.status is None:
             assert request.transport
             request.transport.abort()
-        return web.json_response(self.place.to_json(), status=self.status or 200)
+        told = self._told()
+        await asyncio.sleep(random.uniform(0, self.slowest_s))
+        return web.json_response(told.to_json(), status=self.status or 200)
+
+    def _told(self) -> Place:
+        if self.place.state != "early":
+            return self.place
+        return replace(self.place, opens_in_ms=max(0, round(1000 * (self.opens - monotonic()))))
 
     async def _leave(self, _request: web.Request) -> web.Response:
         self.leaves += 1
@@ -144,6 +172,17 @@ async def waiting(browser: Browser) -> AsyncIterator[Visit]:
         yield visitor
         lost = "Failed to load resource"  # what the tests of a lost connection cause
         assert [text for text in visitor.complaints if lost not in text] == []
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def early(browser: Browser) -> AsyncIterator[Visit]:
+    """A visitor who came an hour before the opening."""
+    async with visit(browser, timezone_id="Asia/Tokyo") as visitor:
+        visitor.site.opens_in(3600)
+        await visitor.page.goto(visitor.url)
+        await visitor.shows("You\N{RIGHT SINGLE QUOTATION MARK}re early")
+        yield visitor
+        assert visitor.complaints == []
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -219,6 +258,133 @@ async def waits_long(visitor: Visit) -> None:
     """The page has been told to ask again only after a minute."""
     visitor.site.place = replace(PLACE, position=700, poll_after_ms=60_000)
     await visitor.shows("700")
+
+
+# Before the opening
+
+
+def countdown(visitor: Visit) -> Locator:
+    return visitor.page.get_by_role("timer")
+
+
+async def note_changes(page: Page, name: str) -> None:
+    """Lets the page keep each text that an element has from now on, as `noted`."""
+    await page.evaluate(
+        """(name) => {
+          const element = document.getElementById(name);
+          window.noted = [];
+          new MutationObserver(() => noted.push(element.textContent)).observe(element, { childList: true });
+        }""",
+        name,
+    )
+
+
+async def test_the_time_runs_down_without_being_asked_for(early: Visit) -> None:
+    early.site.opens_in(752, replace(EARLY, poll_after_ms=60_000))
+    await expect(countdown(early)).to_have_text(re.compile("^12:3"))
+    polls = len(early.site.polls)
+    await expect(countdown(early)).to_have_text(re.compile("^12:2"), timeout=15_000)
+    assert len(early.site.polls) == polls
+
+
+async def test_countdown_never_goes_back_however_late_the_answers_are(early: Visit) -> None:
+    early.site.slowest_s = 0.5
+    early.site.opens_in(39)
+    await expect(countdown(early)).to_have_text(re.compile("^0:3"))
+    await note_changes(early.page, "countdown")
+    await expect(countdown(early)).to_have_text(re.compile("^0:2|^0:3[0-3]"), timeout=15_000)
+    shown = await early.page.evaluate("noted")
+    assert len(shown) > 1
+    assert shown == sorted(set(shown), reverse=True)
+
+
+async def test_countdown_follows_an_opening_that_is_moved(early: Visit) -> None:
+    moved = replace(EARLY, opens_ms=EARLY.opens_ms + 2 * 3_600_000)
+    early.site.opens_in(3 * 3600, moved)
+    await expect(countdown(early)).to_have_text(re.compile("^2:59:"))
+    await early.shows("Monday, October 12 at 7:00\N{NARROW NO-BREAK SPACE}PM GMT+9")
+    early.site.opens_in(1200)
+    await expect(countdown(early)).to_have_text(re.compile("^19:"))
+
+
+async def test_opening_is_told_in_the_time_of_the_visitor(early: Visit) -> None:
+    await early.shows("Monday, October 12 at 5:00\N{NARROW NO-BREAK SPACE}PM GMT+9")
+    await expect(early.page).to_have_title("Opens Mon 5:00\N{NARROW NO-BREAK SPACE}PM · Summer sale")
+
+
+async def test_who_is_early_sees_how_many_have_come_and_no_position(early: Visit) -> None:
+    early.site.place = replace(EARLY, waiting=6000)
+    await early.shows("6,000")
+    await expect(early.page.locator("#position")).to_be_hidden()
+    await early.hides("Estimated wait")
+    await expect(early.page.get_by_role("progressbar")).to_be_hidden()
+
+
+async def test_screen_reader_is_told_the_time_now_and_then_only(early: Visit) -> None:
+    await note_changes(early.page, "spoken")
+    early.site.opens_in(63)
+    await expect(early.page.get_by_role("status")).to_have_text("This opens in less than a minute")
+    await expect(countdown(early)).to_have_text(re.compile("^0:5[0-8]"))
+    minutes = ["This opens in less than 2 minutes", "This opens in less than a minute"]
+    assert await early.page.evaluate("noted") == minutes
+
+
+async def test_at_the_opening_the_page_becomes_the_waiting_page_and_leads_in(early: Visit) -> None:
+    early.site.opens_in(1.5)
+    await early.shows("It is opening now.")
+    await early.hides("This opens in")
+    early.site.place = replace(PLACE, draw=DRAWN)
+    await early.shows("You are in line")
+    await early.shows("1,204")
+    await early.shows("People waiting")
+    await expect(early.page.get_by_role("progressbar")).to_be_visible()
+    for gone in ("re early", "It is opening now.", "Places are drawn at random", "here already"):
+        await early.hides(gone)
+    assert len(early.site.loads) == 1
+    early.site.inside = True
+    early.site.place = Place("called", poll_after_ms=1000)
+    await early.shows("inside!")
+
+
+async def test_line_that_gets_an_opening_while_one_waits_shows_it(waiting: Visit) -> None:
+    waiting.site.opens_in(3600)
+    await waiting.shows("re early")
+    assert len(waiting.site.loads) == 2
+
+
+async def test_lost_connection_does_not_stop_the_countdown(early: Visit) -> None:
+    early.site.status = 502
+    await early.shows("The connection was lost. Your place is kept")
+    before = await countdown(early).text_content()
+    await expect(countdown(early)).not_to_have_text(before or "")
+    early.complaints.clear()  # of the answers that were no 200
+
+
+async def test_draw_can_be_checked_with_what_the_page_shows(early: Visit) -> None:
+    """Commitment and arrival before the opening; afterwards the same, the seed, and a command that agrees."""
+    page = early.page
+    sealed = page.get_by_role("definition").filter(has_text=SEALED.commitment)
+    await expect(sealed).to_be_hidden()
+    await page.get_by_text("How can I check the draw?").click()
+    await expect(sealed).to_be_visible()
+    await early.hides("waitroom verify-draw")
+    early.site.place = replace(PLACE, draw=DRAWN)
+    command = page.locator("code")
+    await expect(command).to_be_visible()
+    checked = CliRunner().invoke(main, shlex.split(await command.inner_text())[1:])
+    assert checked.exit_code == 0
+    assert checked.output.splitlines()[-1] == f"Arrival 17 of the draw of 1,000,000 has place {DRAWN.place:,}"
+    await expect(page.locator("#draw dl")).to_contain_text(f"counted from 1 {DRAWN.place:,}")
+
+
+async def test_command_stays_selected_while_the_page_asks_on(early: Visit) -> None:
+    early.site.place = replace(PLACE, draw=DRAWN)
+    await early.page.get_by_text("How can I check the draw?").click()
+    await early.page.locator("code").click()
+    polls = len(early.site.polls)
+    await until(lambda: len(early.site.polls) > polls + 3)
+    selected = await early.page.evaluate("getSelection().toString()")
+    assert selected.strip() == await early.page.locator("code").inner_text()
 
 
 # Losing the network
@@ -346,6 +512,23 @@ async def test_without_javascript_the_refresh_leads_on(browser: Browser) -> None
         assert visitor.site.polls == []
 
 
+async def test_early_page_without_javascript_says_it_all_and_leads_on(browser: Browser) -> None:
+    async with visit(browser, java_script_enabled=False) as visitor:
+        visitor.site.refresh_s = 1
+        visitor.site.opens_in(7205)
+        await visitor.page.goto(visitor.url)
+        await visitor.shows("re early")
+        await visitor.shows("2:00:0")
+        await visitor.shows("Monday 12 October 2026, 08:00 UTC")
+        await visitor.page.get_by_text("How can I check the draw?").click()
+        await expect(visitor.page.get_by_role("definition").filter(has_text=SEALED.commitment)).to_be_visible()
+        visitor.site.place = replace(PLACE, draw=DRAWN)
+        await visitor.shows("You are in line")
+        await visitor.page.get_by_text("How can I check the draw?").click()
+        await visitor.shows("waitroom verify-draw")
+        assert visitor.site.polls == []
+
+
 @pytest.mark.parametrize("java_script", [True, False])
 async def test_refused_visitor_is_tried_again(browser: Browser, *, java_script: bool) -> None:
     async with visit(browser, java_script_enabled=java_script) as visitor:
@@ -368,6 +551,19 @@ async def test_page_fits_a_narrow_screen(browser: Browser, scheme: Any) -> None:
         assert await visitor.page.evaluate("document.documentElement.scrollWidth") == 320
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_draw_fits_a_narrow_screen(browser: Browser, scheme: Any) -> None:
+    async with visit(browser, viewport={"width": 320, "height": 640}, color_scheme=scheme) as visitor:
+        visitor.site.opens_in(364.99 * 86_400)
+        await visitor.page.goto(visitor.url)
+        await visitor.shows("364 days 23 h")
+        await visitor.page.get_by_text("How can I check the draw?").click()
+        assert await visitor.page.evaluate("document.documentElement.scrollWidth") == 320
+        visitor.site.place = replace(PLACE, draw=DRAWN)
+        await visitor.shows("waitroom verify-draw")
+        assert await visitor.page.evaluate("document.documentElement.scrollWidth") == 320
+
+
 async def test_first_view_is_one_request(browser: Browser) -> None:
     async with visit(browser) as visitor:
         asked: list[str] = []
@@ -376,7 +572,7 @@ async def test_first_view_is_one_request(browser: Browser) -> None:
         await until(lambda: len(visitor.site.polls) > 0)
         assert response
         assert {url.rsplit("/", 1)[1] for url in asked} == {"flights?day=1", "place"}
-        assert len(gzip.compress(await response.body())) < 6 * 1024
+        assert len(gzip.compress(await response.body())) < 7 * 1024
 
 
 async def test_browser_and_server_say_the_same_times(browser: Browser) -> None:
@@ -385,5 +581,97 @@ async def test_browser_and_server_say_the_same_times(browser: Browser) -> None:
     ranges = [None, *((low, high) for low in edges_s for high in edges_s if low <= high)]
     page = await browser.new_page()
     said = await page.evaluate(f"(ranges) => {{ {script}; return ranges.map(waitInWords); }}", ranges)
+    left_ms = [-1, 0, 1, 999, 1000, 59_001, 754_000, 3_599_001, 7_384_000, 86_399_001, 172_799_000, 200_000_000]
+    counted = await page.evaluate(f"(left) => {{ {script}; return left.map(countdownInWords); }}", left_ms)
     await page.close()
     assert said == [words.wait(wait_s) for wait_s in ranges]
+    assert counted == [words.countdown(left) for left in left_ms]
+
+
+# Before a whole waitroom
+
+
+@asynccontextmanager
+async def whole_waitroom(folder: Path, redis: PrivateRedis, **room: Any) -> AsyncIterator[Waitroom]:
+    """All of it, in the event loop of these tests."""
+    async with origin() as told:
+        waitroom = Waitroom(folder, redis.url, told.port)
+        waitroom.set(**room)
+        async with waitroom.serving():
+            yield waitroom
+
+
+async def lose(redis: PrivateRedis, page: Page, how: str) -> None:
+    """Takes the place away, as the operator's commands do."""
+    ticket = next(cookie["value"] for cookie in await page.context.cookies() if cookie["name"] == "wr-site")
+    number = int(payload_of(ticket)[2])
+    store = Store(redis.url)
+    match how:
+        case "revoke":
+            await store.run("revoke", "site", [int(time() + 3600) * 1000, number])
+        case "reset":
+            await store.run("reset", "site", [REDIS_CLOCK, 2])
+    await store.close()
+
+
+async def test_early_visitor_waits_for_the_opening_and_goes_in(
+    browser: Browser, tmp_path: Path, redis: PrivateRedis
+) -> None:
+    """The opening comes sooner than planned; the line is held, so that there is time to look; then it moves."""
+    room = {"cap": 1, "presence_s": 5, "draw": "sale"}
+    later = datetime.now(UTC) + timedelta(hours=1)
+    async with whole_waitroom(tmp_path, redis, **room, mode="hold", opens_at=later) as waitroom:
+        page = await browser.new_page()
+        loads: list[str] = []
+        page.on("domcontentloaded", lambda page: loads.append(page.url))
+        await page.goto(waitroom.url)
+        # A line that is new gives no arrival until all who might have one could have shown it.
+        await expect(page.get_by_role("timer")).to_contain_text("59:", timeout=30_000)
+        loads.clear()
+        await page.get_by_text("How can I check the draw?").click()
+        arrival = page.locator("[data-draw-has=arrival]")
+        await expect(arrival).to_contain_text("0")
+        sealed = await page.locator("dd[data-draw=commitment]").text_content()
+        soon = datetime.now(UTC) + timedelta(seconds=3)
+        waitroom.set(**room, mode="hold", opens_at=soon)
+        await expect(page.locator("#hold")).to_be_visible(timeout=20_000)
+        await expect(page.locator("#position")).to_have_text("1")
+        assert await page.locator("dd[data-draw=commitment]").text_content() == sealed
+        checked = CliRunner().invoke(main, shlex.split(await page.locator("code").inner_text())[1:])
+        place = await page.locator("dd[data-draw=place]").text_content()
+        assert checked.output.splitlines()[-1] == f"Arrival 0 of the draw of 1,000,000 has place {place}"
+        assert loads == []
+        waitroom.set(**room, mode="auto", opens_at=soon)
+        await expect(page.get_by_text('"path"')).to_be_visible(timeout=30_000)
+        assert len(loads) == 1
+        await page.close()
+
+
+@pytest.mark.parametrize(
+    ("how", "title"),
+    [("revoke", "Your place was taken away"), ("reset", "The line was started anew")],
+)
+async def test_visitor_who_loses_the_place_is_told_why_once(
+    browser: Browser, tmp_path: Path, redis: PrivateRedis, how: str, title: str
+) -> None:
+    async with whole_waitroom(tmp_path, redis, cap=1, presence_s=5) as waitroom, visitor() as inside:
+        for _ in range(2):
+            async with inside.get(waitroom.url, headers=PAGE):
+                pass
+        page = await browser.new_page()
+        await page.goto(f"{waitroom.url}/flights")
+        await expect(page.locator("#position")).to_have_text("1")
+        loads: list[str] = []
+        page.on("domcontentloaded", lambda page: loads.append(page.url))
+        await lose(redis, page, how)
+        await expect(page.get_by_role("heading", name=title)).to_be_visible(timeout=30_000)
+        assert loads == [f"{waitroom.url}/flights"]
+        await page.wait_for_load_state("networkidle")
+        assert loads == [f"{waitroom.url}/flights"]
+        if how == "revoke":
+            await page.reload()
+            await expect(page.get_by_role("heading", name=title)).to_be_visible()
+        else:
+            await page.get_by_role("link", name="Join the new line").click()
+            await expect(page.get_by_role("heading", name="You are in line")).to_be_visible()
+        await page.close()
