@@ -8,7 +8,7 @@ from aiohttp import web
 
 from waitroom.asking import Asking
 from waitroom.pages import Notice, Pages, content_security_policy
-from waitroom.place import Place
+from waitroom.place import DrawTold, Place
 from waitroom.rooms import Room
 
 NO_STORE = "private, no-store"
@@ -65,6 +65,10 @@ class Answers:
     def place(self, place: Place) -> web.Response:
         """The answer to a poll."""
         return _json(place.to_json(), 200)
+
+    def draw(self, told: DrawTold) -> web.Response:
+        """What everybody may know of a draw."""
+        return _json({"commitment": told.commitment, "size": told.size, "seed": told.seed}, 200)
 
     def closed(self, room: Room, asking: Asking) -> web.Response:
         if asking.kind != "page":

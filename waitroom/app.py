@@ -102,6 +102,7 @@ def _public_routes(front: Front, own: Own) -> list[web.RouteDef]:
         web.get("/.waitroom/live", own.live),
         web.get("/.waitroom/ready", own.ready),
         web.get("/.waitroom/rooms/{room}/place", front.place),
+        web.get("/.waitroom/rooms/{room}/draw", front.draw),
         web.post("/.waitroom/rooms/{room}/leave", front.leave),
         web.route("*", "/{path:(?s:.*)}", front.handle),
     ]

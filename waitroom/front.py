@@ -84,6 +84,14 @@ class Front:
         self._metrics.count(room.name, "poll")
         return self._answers.place(place)
 
+    async def draw(self, request: web.Request) -> web.Response:
+        """`GET /.waitroom/rooms/{room}/draw`: what was committed to, and after the opening the proof, for everybody."""
+        room, key, _ = self._line_of(request)
+        told = self._reception.draw(room, key)
+        if told is None:
+            return problem(404, "no_draw", "No draw here", f"{room.title} draws no places.")
+        return self._answers.draw(told)
+
     async def leave(self, request: web.Request) -> web.Response:
         """`POST /.waitroom/rooms/{room}/leave`: gives the place back."""
         room, key, asking = self._line_of(request)

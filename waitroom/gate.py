@@ -148,8 +148,8 @@ def _by_ticket(facts: Facts) -> Decision:
     ticket = facts.ticket
     if facts.phase == "over" and (ticket is None or facts.is_void):
         return Refuse("closed")
-    if facts.is_void:
-        return Refuse("void")
+    if facts.is_void:  # told once, so that it must not go to an image that comes first
+        return Refuse("void" if facts.joins else "no_place")
     if facts.lacks_identity:
         return Refuse("no_identity" if facts.joins else "no_place")
     if ticket is None:

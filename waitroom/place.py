@@ -12,6 +12,8 @@ State = Literal["early", "waiting", "called", "inside", "none", "closed", "revok
 Pause = Literal["hold", "store_lost"]
 # A crowd that looks at the countdown asks for its place over this time after it ends, and not all at once.
 OPENING_MS = 5_000
+# After the countdown: a snapshot may be a tick old, and say then still that the line is early.
+SOON_MS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Outlook:
         often_ms = self._poll_after_ms(None, snapshot.waiting, chance)
         return Place(
             state="early",
-            poll_after_ms=min(often_ms, opens_in_ms + round(OPENING_MS * chance)),
+            poll_after_ms=often_ms if lost else min(often_ms, opens_in_ms + SOON_MS + round(OPENING_MS * chance)),
             waiting=snapshot.waiting,
             paused="store_lost" if lost else None,
             message=self.message,

@@ -133,17 +133,26 @@ class Reception:
             message=room.message,
         )
         place = outlook.place(ticket.number, standing, random.random())
-        return replace(place, draw=self._draw_told(line, ticket))
+        return replace(place, draw=self._draw_told(line, ticket.arrival))
 
-    def _draw_told(self, line: Line, ticket: Ticket) -> DrawTold | None:
+    def draw(self, room: Room, key: str) -> DrawTold | None:
+        """What everybody may know of a line's draw; None where there is none."""
+        if self._lines.has(room, key):
+            return self._draw_told(self._lines.of(room, key), None)
+        if not room.limits.draw:
+            return None
+        draw = self._draws.of(room.line_name(key), room.limits.draw, room.limits.draw_size)
+        return DrawTold(commitment(draw.seed), draw.size)
+
+    def _draw_told(self, line: Line, arrival: int | None) -> DrawTold | None:
         limits = line.in_force
-        if not limits.draw or line.snapshot is None:
+        if not limits.draw:
             return None
         draw = self._draws.of(line.name, limits.draw, limits.draw_size)
-        told = DrawTold(commitment(draw.seed), draw.size, ticket.arrival)
-        if line.snapshot.phase == "early":
+        told = DrawTold(commitment(draw.seed), draw.size, arrival)
+        if line.snapshot is None or line.snapshot.phase == "early":
             return told
-        place = None if ticket.arrival is None else draw.place(ticket.arrival)
+        place = None if arrival is None else draw.place(arrival)
         return replace(told, seed=draw.seed.hex(), place=place)
 
     async def _line(self, room: Room, visit: Visit) -> Line | None:

@@ -70,7 +70,12 @@ def decided(mode: Mode = "auto", **facts: Any) -> Decision:
             id="a ticket from before a reset is void",
         ),
         pytest.param(
-            {"ticket": TICKET, "is_void": True, "standing": Called(5)}, Refuse("void"), id="even if it was called"
+            {"ticket": TICKET, "is_void": True, "standing": Called(5), "joins": True},
+            Refuse("void"),
+            id="even if it was called",
+        ),
+        pytest.param(
+            {"ticket": TICKET, "is_void": True}, Refuse("no_place"), id="which an image that comes first is not told"
         ),
         pytest.param(
             {"ticket": TICKET, "is_void": True, "admission": FRESH}, Forward(FRESH), id="who is inside stays inside"

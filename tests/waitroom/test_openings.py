@@ -4,11 +4,12 @@ import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.servers import PrivateRedis
-from tests.waitroom.running import APP, Origin, Waitroom
+from tests.waitroom.running import APP, Origin, Waitroom, visitor
 from tests.waitroom.visitors import Come, Visitor, until_state
 from waitroom.draw import Draw
 from waitroom.limits import NUMBERS_PER_MS
@@ -68,6 +69,22 @@ async def test_before_an_opening_nobody_is_let_in_and_then_all_are_as_they_came(
         assert await let_in_one_by_one(visitors) == visitors
 
 
+async def draw_for_everybody(waitroom: Waitroom) -> dict[str, Any]:
+    async with visitor() as session, session.get(f"{waitroom.url}/.waitroom/rooms/site/draw") as response:
+        told: dict[str, Any] = await response.json()
+        return told
+
+
+async def test_a_room_that_draws_no_places_says_so(waitroom: Waitroom) -> None:
+    waitroom.set()
+    async with (
+        waitroom.serving(),
+        visitor() as session,
+        session.get(f"{waitroom.url}/.waitroom/rooms/site/draw") as response,
+    ):
+        assert (response.status, (await response.json())["code"]) == (404, "no_draw")
+
+
 async def test_a_draw_decides_who_is_called_first_and_nobody_can_know_it_before_the_opening(
     waitroom: Waitroom, origin: Origin, come: Come
 ) -> None:
@@ -79,6 +96,7 @@ async def test_a_draw_decides_who_is_called_first_and_nobody_can_know_it_before_
         assert [ticket[2] for ticket in tickets] == [f"{arrival}@sale" for arrival in range(DRAWN)]
         got = [await one.get("/", APP) for one in visitors]
         early = await until_state("early", *visitors)
+        before = await draw_for_everybody(waitroom)
         async with asyncio.timeout(10):
             while (await visitors[0].place())["state"] == "early":
                 for one in visitors[1:]:
@@ -88,8 +106,11 @@ async def test_a_draw_decides_who_is_called_first_and_nobody_can_know_it_before_
         assert (await late.get()).waits
         told = (await late.place())["draw"]
         drawn = Draw(bytes.fromhex(told["seed"]), told["size"])
+        after_it = await draw_for_everybody(waitroom)
         turns = await let_in_one_by_one([late, *visitors])
 
+    assert before == {"commitment": told["commitment"], "size": 1000, "seed": None}
+    assert after_it == before | {"seed": told["seed"]}
     assert hashlib.sha256(drawn.seed).hexdigest() == told["commitment"]
     by_lot = sorted(range(DRAWN), key=drawn.place)
     assert by_lot != list(range(DRAWN)), "a draw that leaves all as they came proves nothing: change its name"
