@@ -92,7 +92,7 @@ class Story:
     @property
     def is_fair(self) -> bool:
         """Whether all four processes could run: visitors whose process stands still can't come when they are called."""
-        return self.longest_halt_s < LIMITS.claim_ms / 2 / 1000
+        return self.longest_halt_s < LIMITS.claim_ms * 0.75 / 1000
 
     @property
     def came_in(self) -> list[Fate]:
