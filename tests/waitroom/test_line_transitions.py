@@ -648,6 +648,17 @@ class TestOpening:
         early.advance()
         assert early.join_as("") == [Given("arrival", 0)]
 
+    def test_a_place_in_one_draw_is_none_in_another(self, early: LineBench) -> None:
+        """I4: the first who arrives for the second sale has arrival 0, whoever had it in the first."""
+        assert early.join_as("ada", "ada") == [Given("arrival", 0), Given("arrival", 0, old=True)]
+        early.set(draw="second sale")
+        assert early.join_as("bob", "ada") == [Given("arrival", 0), Given("arrival", 1)]
+
+    def test_nor_once_there_is_none(self, early: LineBench) -> None:
+        early.join_as("ada")
+        early.set(opens_ms=0, draw="", draw_size=0)
+        assert early.join_as("ada") == [Given("called", self.BEHIND + 1_001)]
+
     def test_without_a_draw_the_early_are_served_as_they_came(self, line: LineBench) -> None:
         line.set(opens_ms=self.OPENS_MS)
         assert line.waiting(12) == list(range(1, 13))
