@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -30,13 +31,17 @@ from waitroom.embedded import find_server
 SLOTS = 16_384
 
 
+# None is handed out twice, since a server may take a while to listen.
+_PORTS = itertools.islice(itertools.cycle(range(23_000, 32_000)), random.randrange(9_000), None)
+
+
 def free_port() -> int:
     """A port that was free a moment ago; below those that the system hands out to clients, who would take it again."""
-    while True:
-        port = random.randrange(23_000, 32_000)
+    for port in _PORTS:
         with contextlib.suppress(OSError), socket.socket() as listener:
             listener.bind(("127.0.0.1", port))
             return port
+    raise RuntimeError("no port is free")
 
 
 class PrivateRedis:
@@ -181,8 +186,17 @@ class PrivateRedis:
 class PrivateSentinel(PrivateRedis):
     """A sentinel that watches a primary, and puts its replica in its place soon after it is gone."""
 
-    def __init__(self, folder: Path, primary: PrivateRedis, *, name: str = "mymaster", password: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        primary: PrivateRedis,
+        *,
+        name: str = "mymaster",
+        password: str = "",
+        down_after_ms: int = 500,
+    ) -> None:
         super().__init__(folder, password=password, tls=primary.tls)
+        self.down_after_ms = down_after_ms
         self.name = name
         self.watched = primary
 
@@ -206,7 +220,7 @@ class PrivateSentinel(PrivateRedis):
         lines = [
             *(f"{name} {value}" for name, value in self._own_options().items()),
             f"sentinel monitor {self.name} 127.0.0.1 {self.watched.port} 1",
-            f"sentinel down-after-milliseconds {self.name} 500",
+            f"sentinel down-after-milliseconds {self.name} {self.down_after_ms}",
             f"sentinel failover-timeout {self.name} 2000",
         ]
         if self.password:

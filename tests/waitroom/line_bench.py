@@ -6,7 +6,7 @@ line that begins at `START_MS` reads as 1.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from tests.servers import PrivateRedis
 from waitroom.limits import Limits
@@ -66,6 +66,7 @@ class LineBench:
         self.known = (0, 0, 0)
         self.known_arrivals: tuple[int, str] = (0, "")
         self.is_new = True  # whether that process is sure that there was never such a line
+        self.joined = (0, 0)  # what the last join told of the line: its epoch, and when the leases of the called end
         self._redis = redis
         sources = {name: mutation.into(script(name)) if mutation else script(name) for name in TRANSITIONS}
         self._scripts = {name: redis.client.register_script(source) for name, source in sources.items()}
@@ -86,6 +87,7 @@ class LineBench:
         """Lets persons join, "" for one who is not known."""
         people = identities if any(identities) else ()
         reply = self._run("join", self.now_ms, len(identities), *self._own(), *people)
+        self.joined = reply[0], reply[1]
         pairs = zip(reply[2::2], reply[3::2], strict=True)
         kinds = [(KINDS[kind], place, kind > 3) for kind, place in pairs]
         return [
@@ -139,8 +141,17 @@ class LineBench:
 
     def inside(self) -> list[int]:
         """The numbers inside, as Redis has them."""
-        key = line_keys("test")[5]
-        return sorted(int(member) - FIRST for member in cast("list[bytes]", self._redis.client.zrange(key, 0, -1)))
+        return self.stored()[0]
+
+    def stored(self) -> tuple[list[int], list[int], int]:
+        """Who is inside, of whom it knows when they were seen late, and what the bucket holds, as Redis has them."""
+        pipeline = self._redis.client.pipeline(transaction=False)
+        pipeline.hget("wr:{test}:state", "bucket")
+        for part in ("inside", "back"):
+            pipeline.zrange(f"wr:{{test}}:{part}", 0, -1)
+        bucket, *zsets = pipeline.execute()
+        inside, back = (sorted(int(member) - FIRST for member in members) for members in zsets)
+        return inside, back, int(bucket or 0)
 
     def _own(self) -> tuple[int | str, ...]:
         epoch, tail, head = self.known

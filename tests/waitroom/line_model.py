@@ -4,9 +4,10 @@ The stateful test holds the Lua transitions against this model, answer by answer
 invariants are checked on their own.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-from tests.waitroom.line_bench import MOST_UNKNOWN, NUMBERS_PER_MS, START_MS
+from tests.waitroom.line_bench import MOST_UNKNOWN, NUMBERS_PER_MS, START_MS, Given
 from waitroom.limits import Limits
 from waitroom.standing import Called, Late, Revoked, Spent, Standing, Waiting
 
@@ -15,12 +16,15 @@ FIRST_POLL_MS = 3_000
 RESTORE_MS = 3_000
 
 
-@dataclass
+@dataclass(frozen=True)
 class Known:
-    """What a process knew last of the line: nothing, while the tail is 0."""
+    """What is known of the line outside Redis, by whoever outlived a loss: nothing, while the tail is 0."""
 
+    epoch: int = 0
     tail: int = 0
     head: int = 0
+    arrived: int = 0
+    draw: str = ""
 
 
 @dataclass
@@ -28,63 +32,94 @@ class LineModel:
     """A line since `begin`: who is where, and the clocks and the bucket that decide what comes next."""
 
     limits: Limits
-    now_ms: int
+    born_ms: int
     bucket: int
     tail: int
     head: int
+    epoch: int
     origin: int | None = None  # where a line that nobody knew of began to count
-    calls_from_ms: int = 0
-    given_ms: int = 0
-    epoch: int = 1
     here: set[int] = field(default_factory=set)
     seen: set[int] = field(default_factory=set)
     late: dict[int, int] = field(default_factory=dict)  # number to when it was last seen
-    inside: dict[int, int] = field(default_factory=dict)
+    inside: dict[int, int] = field(default_factory=dict)  # number to the end of its lease
     spent: set[int] = field(default_factory=set)
-    revoked: dict[int, int] = field(default_factory=dict)
+    revoked: dict[int, int] = field(default_factory=dict)  # number to until when
+    people: dict[str, tuple[Given, str]] = field(default_factory=dict)  # identity to its place, and the draw of that
+    has_moved: bool = False  # to a server that may lack the last writes
+    arrived: int = 0
+    lost_ms: int = 0
+    calls_from_ms: int = 0
+    gives_from_ms: int = 0
+    given_ms: int = 0
+    advanced_ms: int = 0
+    joined: int = 0
+    called: int = 0
+    claimed: int = 0
+    released: int = 0
+    ended: list[tuple[int, int]] = field(default_factory=list)  # number and until when it is refused, the newest first
 
     def __post_init__(self) -> None:
-        self.born_ms = self.refilled_ms = self.window_ms = self.now_ms
+        self.refilled_ms = self.window_ms = self.born_ms
 
     @classmethod
     def begin(cls, limits: Limits, known: Known, now_ms: int, *, is_new: bool = True) -> "LineModel":
+        """`is_new` says that whoever begins it takes it for the first; rightly, or wrongly."""
+        bucket, epoch = limits.burst * CALL, max(1, known.epoch)
         if known.tail:
-            line = cls(limits, now_ms, limits.burst * CALL, known.tail + MOST_UNKNOWN, known.head)
+            line = cls(limits, now_ms, bucket, known.tail + MOST_UNKNOWN, known.head, epoch)
             line._rest(now_ms)
             return line
         origin = (now_ms - START_MS) * NUMBERS_PER_MS
-        line = cls(limits, now_ms, limits.burst * CALL, origin, origin, origin)
+        line = cls(limits, now_ms, bucket, origin, origin, epoch, origin)
         if not is_new:
             line._rest(now_ms)
+        line.gives_from_ms = line.calls_from_ms
         return line
+
+    def is_up_to_date(self, limits: Limits, known: Known, now_ms: int, tick_ms: int) -> bool:
+        """Whether it was advanced within the tick, and whoever asks brings nothing new."""
+        return (
+            limits.edition <= self.limits.edition
+            and known.epoch <= self.epoch
+            and (not known.tail or (known.tail <= self.tail and known.head <= self.head))
+            and (known.draw != self.limits.draw or known.arrived <= self.arrived)
+            and 0 <= now_ms - self.advanced_ms < tick_ms
+        )
 
     def advance(self, limits: Limits, known: Known, now_ms: int) -> None:
         self._refill(now_ms)
-        if limits.edition > self.limits.edition:
-            self.limits = limits
-            self.bucket = min(self.bucket, limits.burst * CALL)
+        self._adopt(limits, now_ms)
+        if self.has_moved:
+            self.has_moved = False
+            self.tail += MOST_UNKNOWN
+            self._rest(now_ms)
+        self._make_room_for_draw(now_ms)
+        self.epoch = max(self.epoch, known.epoch)
+        if known.draw == self.limits.draw:
+            self.arrived = max(self.arrived, known.arrived)
         if known.tail:
             self._heal(known.tail, known.head, now_ms)
         self.inside = {number: end for number, end in self.inside.items() if end > now_ms}
         self.late = {number: seen for number, seen in self.late.items() if seen > now_ms - self.limits.presence_ms}
         self._turn_window(now_ms)
-        self._call([*sorted(self.late), *sorted(self.here)], now_ms)
+        for number in [*sorted(self.late), *sorted(self.here)][: self._room(now_ms)]:
+            self._call(number, now_ms)
 
-    def join(self, n: int, limits: Limits, known: Known, now_ms: int) -> tuple[int, int]:
-        """Gives the first of n numbers, and how many of them are called."""
+    def join(self, identities: Sequence[str], limits: Limits, known: Known, now_ms: int) -> list[Given]:
         self.advance(limits, known, now_ms)
         fresh = self.tail > self.head and 0 <= now_ms - self.given_ms < FIRST_POLL_MS
         may_pass = self.limits.mode == "auto" and not (self.here or self.late or fresh)
-        first, self.tail = self.tail + 1, self.tail + n
-        called = self._call(list(range(first, first + n)), now_ms) if may_pass else 0
-        if called < n:
-            self.given_ms = now_ms
-        return first, called
+        room = self._room(now_ms) if may_pass else 0
+        given = []
+        for identity in identities:
+            given.append(self._join(identity, room, now_ms))
+            room -= given[-1].kind == "called"
+        return given
 
     def poll(self, number: int, now_ms: int) -> Standing:
         if self.revoked.get(number, 0) > now_ms:
             return Revoked(self.revoked[number])
-        self._heal(number, None, now_ms)
+        self._heal(number, self.head, now_ms)
         if number > self.head:
             self.here.add(number)
             self.seen.add(number)
@@ -100,12 +135,79 @@ class LineModel:
         standing = self.poll(number, now_ms)
         if isinstance(standing, Called):
             self.inside[number] = max(standing.lease_end_ms, now_ms + self.limits.session_ms)
+            self.claimed += number not in self.spent
             self.spent.add(number)
             return Called(self.inside[number])
         return standing
 
     def release(self, number: int) -> bool:
         """Whether the number held a place."""
+        if number in self.inside:
+            self.ended.insert(0, (number, 0))
+        held = self._remove(number)
+        self.released += held
+        return held
+
+    def revoke(self, number: int, until_ms: int) -> bool:
+        """Whether the number held a place."""
+        self.revoked[number] = until_ms
+        self.ended.insert(0, (number, until_ms))
+        return self._remove(number)
+
+    def restore(self, leases: dict[int, int], now_ms: int) -> list[int]:
+        """The lease that each number has then, 0 for none."""
+        return [self._restored(number, end, now_ms) for number, end in leases.items()]
+
+    def remind(self, present: set[int]) -> None:
+        self.here |= {number for number in present if number > self.head}
+        if self.lost_ms:
+            self.calls_from_ms = min(self.calls_from_ms, self.lost_ms + RESTORE_MS)
+
+    def reset(self, now_ms: int) -> None:
+        self.epoch += 1
+        self.here, self.seen, self.late, self.people = set(), set(), {}, {}
+        if not self._is_drawing(now_ms):
+            self._leap(self.tail)
+
+    def _join(self, identity: str, room: int, now_ms: int) -> Given:
+        place = self._place_of(identity, now_ms)
+        if place:
+            return place
+        given = self._give(room, now_ms)
+        if given.kind != "none yet":
+            self.joined += 1
+            if identity:
+                self.people[identity] = given, self.limits.draw
+        return given
+
+    def _place_of(self, identity: str, now_ms: int) -> Given | None:
+        """The place that a person has: not one in another draw, nor a number that is used up."""
+        if identity not in self.people:
+            return None
+        given, draw = self.people[identity]
+        if given.kind == "arrival":
+            return replace(given, old=True) if draw == self.limits.draw else None
+        number = given.place
+        is_used_up = number in self.spent and number not in self.inside and self.revoked.get(number, 0) <= now_ms
+        return None if is_used_up else Given("number", number, old=True)
+
+    def _give(self, room: int, now_ms: int) -> Given:
+        if self._is_drawing(now_ms):
+            if self.gives_from_ms > now_ms + RESTORE_MS + self.limits.presence_ms:
+                self.gives_from_ms = now_ms
+            if now_ms < self.gives_from_ms:
+                return Given("none yet", 0)
+            if self.arrived < self.limits.draw_size:
+                self.arrived += 1
+                return Given("arrival", self.arrived - 1)
+        self.tail += 1
+        if room > 0:
+            self._call(self.tail, now_ms)
+            return Given("called", self.tail)
+        self.given_ms = now_ms
+        return Given("number", self.tail)
+
+    def _remove(self, number: int) -> bool:
         held = number in self.inside or number in self.late or number in self.here
         self.inside.pop(number, None)
         self.late.pop(number, None)
@@ -114,24 +216,6 @@ class LineModel:
         if number <= self.head:
             self.spent.add(number)
         return held
-
-    def revoke(self, number: int, until_ms: int) -> bool:
-        self.revoked[number] = until_ms
-        return self.release(number)
-
-    def restore(self, leases: dict[int, int], now_ms: int) -> list[int]:
-        """The lease that each number has then, 0 for none."""
-        return [self._restored(number, end, now_ms) for number, end in leases.items()]
-
-    def remind(self, present: set[int], lost_ms: int) -> None:
-        self.here |= {number for number in present if number > self.head}
-        if lost_ms:
-            self.calls_from_ms = min(self.calls_from_ms, lost_ms + RESTORE_MS)
-
-    def reset(self) -> None:
-        self.epoch += 1
-        self.late = {}
-        self._leap(self.tail)
 
     def _restored(self, number: int, end_ms: int, now_ms: int) -> int:
         self._heal(number, number, now_ms)
@@ -157,17 +241,40 @@ class LineModel:
         self.bucket = min(self.limits.burst * CALL, self.bucket + earned)
         self.refilled_ms = now_ms
 
+    def _adopt(self, limits: Limits, now_ms: int) -> None:
+        """Takes newer limits, except that a draw which was opened stays as it was."""
+        before = self.limits
+        if limits.edition <= before.edition:
+            return
+        was_opened = before.draw and before.phase(now_ms) != "early"
+        if was_opened and limits.draw in ("", before.draw):
+            limits = replace(limits, opens_ms=before.opens_ms, draw=before.draw, draw_size=before.draw_size)
+        if limits.draw != before.draw:
+            self.arrived = 0
+        self.limits = limits
+        self.bucket = min(self.bucket, limits.burst * CALL)
+
+    def _is_drawing(self, now_ms: int) -> bool:
+        return self.limits.draw != "" and self.limits.phase(now_ms) == "early"
+
+    def _make_room_for_draw(self, now_ms: int) -> None:
+        if self.limits.draw:
+            before_first = self.limits.drawn_number(0) - START_MS * NUMBERS_PER_MS
+            if self._is_drawing(now_ms) and before_first > self.head:
+                self._leap(before_first)
+            self.tail = max(self.tail, before_first + self.limits.draw_size)
+
     def _rest(self, now_ms: int) -> None:
         self.lost_ms = now_ms
         self.calls_from_ms = now_ms + max(RESTORE_MS, self.limits.presence_ms // 2)
+        self.gives_from_ms = now_ms + RESTORE_MS
 
     def _note_elder(self, number: int) -> None:
         if self.origin is not None and number <= self.origin:
             rest_ms = max(RESTORE_MS, self.limits.presence_ms // 2)
             self.calls_from_ms = max(self.calls_from_ms, self.born_ms + rest_ms)
 
-    def _heal(self, tail: int, head: int | None, now_ms: int) -> None:
-        head = self.head if head is None else head
+    def _heal(self, tail: int, head: int, now_ms: int) -> None:
         if tail > self.tail or head > self.head:
             if tail > self.tail + MOST_UNKNOWN:
                 self._leap(max(head, tail - 1))
@@ -185,21 +292,24 @@ class LineModel:
             self.here = {number for number in self.seen if number > self.head}
             self.seen = set()
             self.window_ms = now_ms
+            self.revoked = {number: until for number, until in self.revoked.items() if until > now_ms}
 
-    def _call(self, numbers: list[int], now_ms: int) -> int:
+    def _room(self, now_ms: int) -> int:
+        """How many may be called now."""
         if self.limits.mode not in ("auto", "queue") or self.limits.phase(now_ms) != "open":
             return 0
         longest_ms = max(RESTORE_MS, self.limits.presence_ms)
         self.calls_from_ms = min(self.calls_from_ms, now_ms + longest_ms)
         if now_ms < self.calls_from_ms:
             return 0
-        room = max(0, min(self.bucket // CALL, self.limits.cap - len(self.inside)))
-        for number in numbers[:room]:
-            self.inside[number] = now_ms + self.limits.claim_ms
-            self.bucket -= CALL
-            self.late.pop(number, None)
-            self._pass(number)
-        return len(numbers[:room])
+        return max(0, min(self.bucket // CALL, self.limits.cap - len(self.inside)))
+
+    def _call(self, number: int, now_ms: int) -> None:
+        self.inside[number] = now_ms + self.limits.claim_ms
+        self.bucket -= CALL
+        self.called += 1
+        self.late.pop(number, None)
+        self._pass(number)
 
     def _pass(self, number: int) -> None:
         self.head = max(self.head, number)

@@ -1,12 +1,15 @@
 """The transitions of a line, on a real Redis, with a clock that the test holds, invariant by invariant."""
 
 import time
+from collections.abc import Callable
 
 import pytest
+from redis.exceptions import ResponseError
 
 from tests.servers import PrivateRedis
 from tests.waitroom.line_bench import MOST_UNKNOWN, NUMBERS_PER_MS, START_MS, Given, LineBench
 from waitroom.standing import Called, Late, Revoked, Spent, Waiting
+from waitroom.store import script
 from waitroom.store_keys import line_keys
 
 
@@ -29,12 +32,20 @@ def test_nobody_who_waits_is_overtaken_by_a_joiner(line: LineBench) -> None:
     assert 11 in line.inside()
 
 
-def test_a_number_just_given_has_time_for_its_first_poll(line: LineBench) -> None:
+@pytest.mark.parametrize("ms", [0, 2_999])
+def test_a_number_just_given_has_time_for_its_first_poll(line: LineBench, ms: int) -> None:
     """I3: between joining and the first poll, three seconds at most, a later joiner is not called past it."""
     line.join(11)
     line.release(1)
-    line.pass_ms(2_999)
+    line.pass_ms(ms)
     assert line.join() == ([12], [])
+
+
+def test_a_number_just_given_that_was_called_holds_up_no_joiner(line: LineBench) -> None:
+    line.waiting(11)
+    line.release(1, 2)
+    line.advance()
+    assert line.join() == ([12], [12])
 
 
 def test_a_client_without_cookies_never_stands_in_the_line(line: LineBench) -> None:
@@ -259,6 +270,32 @@ def test_no_more_than_a_thousand_are_called_in_one_step(line: LineBench) -> None
     assert [line.advance().called for _ in range(4)] == [1_000, 2_000, 3_000, 3_000]
 
 
+def test_nobody_is_overtaken_by_a_joiner_though_a_step_does_not_call_them_all(line: LineBench) -> None:
+    """I3."""
+    line.set(mode="hold", cap=5_000, burst=5_000)
+    line.waiting(1_001)
+    line.set(mode="auto")
+    assert line.join() == ([1_002], [])
+    assert line.advance().called == 1_001
+
+
+def test_a_lowered_burst_counts_at_once(line: LineBench) -> None:
+    """I2."""
+    line.set(mode="hold", cap=100)
+    line.waiting(50)
+    line.set(mode="queue", burst=3)
+    assert line.advance().called == 3
+
+
+def test_the_time_is_that_of_redis_to_the_millisecond(line: LineBench, redis: PrivateRedis) -> None:
+    """Unless a test gives its own."""
+    before_ms = time.time_ns() // 1_000_000
+    reply = redis.client.register_script(script("advance"))(
+        keys=line_keys("real"), args=["", 0, *line.limits.to_arguments(), 0, 0, 0, 0, ""]
+    )
+    assert before_ms <= reply[0] <= time.time_ns() // 1_000_000
+
+
 def test_a_clock_that_steps_back_stops_nothing_for_long(line: LineBench) -> None:
     """I2 and I5: an hour back gives no calls for free, and the next minute is as any other."""
     line.set(cap=1_000, rate_per_minute=60, burst=1)
@@ -339,6 +376,30 @@ class TestAfterALoss:
         lost.set(cap=0)
         snapshot = lost.advance()
         assert [snapshot.position(number) for number in (16, 30)] == [1, 2]
+
+    def test_reminding_leaves_nothing_behind(self, lost: LineBench, redis: PrivateRedis) -> None:
+        """Who was present before one loss is not so after another."""
+        lost.advance()
+        lost.remind(8, b"\xff\xff\xff\xfc")
+        assert not redis.client.exists(line_keys("test")[-1])
+
+    def test_reminding_does_not_end_the_rest_of_a_line_that_nobody_knew_of(self, lost: LineBench) -> None:
+        """I3: the tickets of an older line have half a presence window to show themselves."""
+        lost.known = (0, 0, 0)
+        lost.pass_ms(1)
+        lost.advance()
+        lost.poll(12)
+        lost.remind(8, b"\xff\xff\xff\xfc")
+        lost.pass_ms(29_998)
+        assert lost.advance().called == 0
+
+    def test_an_old_admission_stops_the_calls_as_an_old_ticket_does(self, lost: LineBench) -> None:
+        """I1: there must be others."""
+        lost.known = (0, 0, 0)
+        lost.pass_ms(1)
+        lost.advance()
+        lost.restore((4, START_MS + 600_000))
+        assert lost.join()[1] == []
 
     def test_the_line_goes_on_where_it_stood(self, lost: LineBench) -> None:
         lost.advance()
@@ -441,6 +502,29 @@ class TestAfterALoss:
         assert line.inside() == list(range(20, 30))
         assert snapshot.waiting == 11
 
+    @pytest.mark.parametrize("head", [19, 23])
+    def test_nor_without_anybody_to_remind(self, line: LineBench, head: int) -> None:
+        """I3: whether or not the head that a process knows is the last number of a byte."""
+        line.set(mode="hold")
+        line.waiting(40)
+        line.known = (1, 40, head)
+        line.set(mode="queue")
+        line.advance()
+        line.pass_ms(30_000)
+        line.advance()
+        assert line.inside() == list(range(head + 1, head + 11))
+
+    def test_a_lease_that_this_redis_never_heard_of_moves_head(self, line: LineBench) -> None:
+        """I3: a failover lost the call of 20, and with it those of all before."""
+        line.waiting(30)
+        line.restore((20, START_MS + 600_000))
+        assert line.advance().head == 20
+
+    def test_an_epoch_lost_in_a_failover_comes_back(self, line: LineBench) -> None:
+        line.waiting(12)
+        line.known = (3, 12, 10)
+        assert line.advance().epoch == 3
+
     def test_writes_lost_in_a_failover_are_noticed(self, line: LineBench) -> None:
         before = line.advance()
         line.known = (1, 500, 200)
@@ -462,9 +546,22 @@ class TestAfterALoss:
         line.pass_ms(2_900)
         assert line.advance().called == 10
 
-    def test_a_line_that_redis_forgot_says_so(self, line: LineBench) -> None:
-        with pytest.raises(Exception, match="NOLINE"):
-            line.poll(1)
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda line: line.poll(1),
+            lambda line: line.claim(1),
+            lambda line: line.release(1),
+            lambda line: line.revoke(1),
+            lambda line: line.restore((1, START_MS + 600_000)),
+            lambda line: line.remind(0, b"\x40"),
+            lambda line: line.reset(2),
+        ],
+        ids=["poll", "claim", "release", "revoke", "restore", "remind", "reset"],
+    )
+    def test_a_line_that_redis_forgot_says_so(self, line: LineBench, ask: Callable[[LineBench], object]) -> None:
+        with pytest.raises(ResponseError, match="NOLINE"):
+            ask(line)
 
 
 class TestLate:
@@ -567,6 +664,12 @@ class TestOnePlacePerPerson:
         assert line.join_as("ada") == [Given("number", 1, old=True)]
         assert line.join_as("bob") == [Given("called", 2)]
 
+    def test_who_was_revoked_joins_anew_when_it_is_over(self, line: LineBench) -> None:
+        line.join_as("ada")
+        line.revoke(1, until_ms=START_MS + 1_000)
+        line.pass_ms(1_000)
+        assert line.join_as("ada") == [Given("called", 2)]
+
 
 class TestOpening:
     """A line that opens an hour from the start, with a draw of a thousand places."""
@@ -659,6 +762,23 @@ class TestOpening:
         early.advance()
         assert early.join_as("") == [Given("arrival", 0)]
 
+    def test_a_place_in_one_draw_is_none_in_another(self, early: LineBench) -> None:
+        """I4: the first who arrives for the second sale has arrival 0, whoever had it in the first."""
+        assert early.join_as("ada", "ada") == [Given("arrival", 0), Given("arrival", 0, old=True)]
+        early.set(draw="second sale")
+        assert early.join_as("bob", "ada") == [Given("arrival", 0), Given("arrival", 1)]
+
+    def test_nor_once_there_is_none(self, early: LineBench) -> None:
+        early.join_as("ada")
+        early.set(opens_ms=0, draw="", draw_size=0)
+        assert early.join_as("ada") == [Given("called", self.BEHIND + 1_001)]
+
+    def test_a_clock_that_steps_back_keeps_nobody_from_arriving(self, early: LineBench, redis: PrivateRedis) -> None:
+        redis.client.hset(line_keys("test")[0], "server", "another")
+        assert early.join_as("") == [Given("none yet", 0)]
+        early.pass_ms(-3_600_000)
+        assert early.join_as("") == [Given("arrival", 0)]
+
     def test_without_a_draw_the_early_are_served_as_they_came(self, line: LineBench) -> None:
         line.set(opens_ms=self.OPENS_MS)
         assert line.waiting(12) == list(range(1, 13))
@@ -696,6 +816,16 @@ class TestReset:
         line.reset(2)
         assert line.inside() == list(range(1, 11))
         assert line.advance().waiting == 0
+
+    def test_after_a_draw_begins_behind_its_places(self, line: LineBench) -> None:
+        """From the moment of the opening on: who was drawn has a ticket of an earlier epoch."""
+        line.set(opens_ms=START_MS + 3_600_000, draw="sale", draw_size=100)
+        line.advance()
+        line.now_ms = START_MS + 3_600_000
+        line.advance()
+        line.reset(2)
+        snapshot = line.advance()
+        assert snapshot.head == snapshot.tail == 3_600_000 * NUMBERS_PER_MS + 100
 
     def test_before_a_draw_leaves_its_places(self, line: LineBench) -> None:
         line.set(opens_ms=START_MS + 3_600_000, draw="sale", draw_size=100)

@@ -11,7 +11,7 @@
 --   revoked  zset     number by until when it is refused (ms)
 --   ended    list     number:until, the newest first: the lease was given back before its end (until is 0), or the number
 --                     was revoked until then (ms)
---   people   hash     identity to number, in rooms with one place per person
+--   people   hash     identity to number, or arrival@draw, in rooms with one place per person
 --   lines    zset     of a room with keys: key by when it was last in use (ms)
 --   scratch  string   never outlives a transition
 --

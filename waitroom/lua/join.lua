@@ -28,11 +28,12 @@ end
 local free = 0
 if line.mode == 'auto' and not somebody_waits() then free = room_for(line, now) end
 
--- The place that a person has, unless it is used up.
+-- The place that a person has, unless it is used up, or was drawn for another event.
 local function place_of(identity)
   local place = redis.call('HGET', PEOPLE, identity)
   if not place then return nil end
-  local arrival = string.match(place, '^a(%d+)$')
+  local arrival, draw = string.match(place, '^(%d+)@(.*)$')
+  if arrival and draw ~= line.draw then return nil end
   if arrival then return OLD_ARRIVAL, tonumber(arrival) end
   local number = tonumber(place)
   if is_spent(number) and not redis.call('ZSCORE', INSIDE, number)
@@ -68,7 +69,7 @@ for i = 1, n do
     kind, place = give()
     if kind ~= NONE_YET then line.joined = line.joined + 1 end
     if identity ~= '' and kind ~= NONE_YET then
-      redis.call('HSET', PEOPLE, identity, kind == ARRIVAL and 'a' .. place or place)
+      redis.call('HSET', PEOPLE, identity, kind == ARRIVAL and place .. '@' .. line.draw or place)
     end
   end
   answer[#answer + 1] = kind
