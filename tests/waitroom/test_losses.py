@@ -90,6 +90,7 @@ def a_site(folder: Path, redis: PrivateRedis, url: str, origin: Origin) -> Itera
     waitrooms = []
     for name in ("one", "two"):
         shutil.copytree(folder / "keys", folder / name / "state")
+        (folder / name / "state" / "lines.json").write_text("{}")  # nobody need wait for who knew an earlier line
         waitroom = Waitroom(folder / name, url, origin.port)
         waitroom.set(cap=CAP, rate_per_minute=600, presence_s=5, claim_s=5, session_s=20)
         waitrooms.append(waitroom)

@@ -18,7 +18,7 @@ from tests.servers import (
     PrivateSentinel,
     eventually,
     free_port,
-    redis_knows_tls,
+    tls_server,
 )
 from tests.waitroom.running import PAGE, Origin, Waitroom, number_of, visitor
 from waitroom import settings
@@ -70,7 +70,7 @@ class Machines:
         return server
 
     def authority(self) -> Authority:
-        if not redis_knows_tls():
+        if not tls_server():
             reason = "this redis-server was built without TLS (Debian: redis-server)"
             if os.environ.get("CI") == "true":
                 pytest.fail(reason)
