@@ -179,6 +179,18 @@ def test_nobody_is_called_twice_when_the_window_turns(line: LineBench) -> None:
     assert (snapshot.called, snapshot.waiting) == (13, 0)
 
 
+def test_the_first_number_of_the_bitmap_is_called_like_any(line: LineBench) -> None:
+    """I5: the window turned while the next to be called was a multiple of 8."""
+    line.set(presence_ms=10_000, cap=7)
+    line.waiting(9)
+    line.claim(*range(1, 8))
+    line.pass_ms(10_000)
+    line.advance()
+    line.release(1)
+    line.advance()
+    assert line.inside() == list(range(2, 9))
+
+
 def test_a_call_that_nobody_claims_ends_with_the_claim_window(line: LineBench) -> None:
     """I5: a no-show delays the next by one claim window, and comes back late."""
     line.waiting(11)
@@ -257,6 +269,7 @@ def test_what_was_advanced_within_the_tick_is_not_advanced_again(line: LineBench
     """N processes that advance cost Redis little more than one; each sees the line as it is."""
     line.waiting(11)
     line.advance()
+    line.known = (1, 11, 10)
     line.release(1)
     line.pass_ms(249)
     assert line.advance(tick_ms=250).inside == 9
@@ -274,6 +287,7 @@ def test_nobody_is_overtaken_by_a_joiner_though_a_step_does_not_call_them_all(li
     """I3."""
     line.set(mode="hold", cap=5_000, burst=5_000)
     line.waiting(1_001)
+    line.pass_ms(3_000)
     line.set(mode="auto")
     assert line.join() == ([1_002], [])
     assert line.advance().called == 1_001
@@ -467,6 +481,7 @@ class TestAfterALoss:
         assert lost.poll(4) == [Late(0)]
         lost.restore((4, START_MS + 600_000))
         lost.restore((4, START_MS + 60_000))
+        assert lost.stored()[1] == []
         assert lost.poll(4) == [Called(START_MS + 600_000)]
         assert lost.advance().late == 0
 
@@ -622,6 +637,14 @@ class TestRevoked:
         line.pass_ms(1_000)
         assert line.poll(1) == [Spent()]
 
+    def test_numbers_are_forgotten_when_it_is_over(self, line: LineBench, redis: PrivateRedis) -> None:
+        """By the next turn of the window: a line does not grow with all who were ever revoked."""
+        line.waiting(1)
+        line.revoke(1, until_ms=START_MS + 1_000)
+        line.pass_ms(60_000)
+        line.advance()
+        assert not redis.client.exists("wr:{test}:revoked")
+
     def test_numbers_are_told_to_every_process(self, line: LineBench) -> None:
         """As are those whose lease was given back; who only left the line held no admission."""
         line.waiting(12)
@@ -721,9 +744,19 @@ class TestOpening:
         line.is_new = False
         line.set(opens_ms=self.OPENS_MS, draw="sale", draw_size=1_000)
         assert line.join_as("") == [Given("none yet", 0)]
+        line.pass_ms(29_999)
+        assert line.join_as("") == [Given("none yet", 0)]
         line.known_arrivals = (17, "sale")
-        line.pass_ms(30_000)
+        line.pass_ms(1)
         assert line.join_as("") == [Given("arrival", 17)]
+
+    def test_who_could_not_be_given_one_yet_has_none(self, line: LineBench) -> None:
+        line.is_new = False
+        line.set(opens_ms=self.OPENS_MS, draw="sale", draw_size=1_000)
+        assert line.join_as("ada") == [Given("none yet", 0)]
+        assert line.advance().joined == 0
+        line.pass_ms(30_000)
+        assert line.join_as("ada") == [Given("arrival", 0)]
 
     def test_what_is_known_of_another_draw_does_not_count(self, early: LineBench) -> None:
         early.known_arrivals = (17, "last year")
