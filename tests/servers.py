@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import os
 import random
 import shutil
@@ -33,8 +32,8 @@ from waitroom.embedded import find_server
 SLOTS = 16_384
 
 
-# None is handed out twice, since a server may take a while to listen.
-_PORTS = itertools.islice(itertools.cycle(range(23_000, 32_000)), random.randrange(9_000), None)
+# None is handed out twice, since a server may take a while to listen; in no order, since another suite may run beside.
+_PORTS = iter(random.sample(range(23_000, 32_000), 9_000))
 
 
 def free_port() -> int:
