@@ -20,6 +20,7 @@ from waitroom.ticket import Ticket, TicketSigner, new_visitor
 # Admissions remembered; beyond that, the ended ones are dropped.
 MOST_KNOWN = 100_000
 NOTHING_TO_WAIT_FOR_MS = 1000
+AFTER_DRAW = "+"
 # How long a number is refused that an origin has revoked.
 REVOKED_S = 86_400
 
@@ -264,8 +265,11 @@ class Reception:
             return Unreachable()
 
     async def _joined(self, line: Line, facts: Facts, identity: str) -> Facts:
+        # The line can't know which number was drawn for an arrival, and so not that it is used up: who has used it has
+        # the next places under another name.
+        is_used_up = facts.ticket and facts.ticket.arrival is not None and isinstance(facts.standing, Spent)
         try:
-            joined = await line.join(identity)
+            joined = await line.join(f"{identity}{AFTER_DRAW}" if identity and is_used_up else identity)
         except StoreLostError:
             joined = None
         if joined is None:

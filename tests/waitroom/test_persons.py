@@ -1,6 +1,8 @@
 """One place per person: the same on all devices, and nobody else's, over HTTP."""
 
+import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +174,21 @@ async def test_who_had_a_place_and_used_it_up_joins_anew(waitroom: Waitroom, com
         await one.leave()
         assert (await one.get("/", signed_in("ada", "header"))).is_origins
         assert one.number() == number + 1
+
+
+async def test_who_used_up_a_place_that_was_drawn_joins_anew(waitroom: Waitroom, come: Come) -> None:
+    """And has one number then, on every device."""
+    opens_at = datetime.now(UTC) + timedelta(seconds=2)
+    guard(waitroom, "header", opens_at=opens_at, draw="sale", draw_size=100)
+    ada = signed_in("ada", "header")
+    async with waitroom.serving(presence_ms=1_000), asyncio.timeout(20):
+        one, other = await come(waitroom), await come(waitroom)
+        while "wr-site" not in one.cookies:
+            await one.get("/", ada)
+            await asyncio.sleep(0.05)
+        while not (await one.get("/", ada)).is_origins:
+            await asyncio.sleep(0.1)
+        await one.leave()
+        assert (await one.get("/", ada)).is_origins
+        assert (await other.get("/", ada)).is_origins
+        assert one.number() == other.number()
