@@ -96,7 +96,7 @@ class PrivateRedis:
 
     def command(self, *words: str | int) -> Any:
         """Sends it any command."""
-        return self.client.execute_command(*words)  # type: ignore[no-untyped-call]
+        return self.client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py has no types for it
 
     def freeze(self) -> None:
         """It keeps its connections, and answers nothing."""

@@ -30,7 +30,7 @@ numbers_argument = click.argument("numbers", type=click.IntRange(min=1), nargs=-
 def release(room: str, numbers: tuple[int, ...], key: str, config: Path) -> None:
     """Give places back: the `num` of an admission is a visitor's number. Their owners may join anew."""
     count = _done(config, room, key, lambda desk: desk.release(list(numbers)))
-    click.echo(f"{count} of {len(numbers)} held a place in {_line(room, key)}, and gave it back.")
+    click.echo(f"{count} of {len(numbers)} held a place in the line {_line(room, key)}, and gave it back.")
 
 
 @click.command()
@@ -44,7 +44,8 @@ def revoke(room: str, numbers: tuple[int, ...], key: str, hours: int, config: Pa
     until_ms = round(time.time() * 1000) + hours * HOUR_MS
     count = _done(config, room, key, lambda desk: desk.revoke(list(numbers), until_ms))
     click.echo(
-        f"{count} of {len(numbers)} held a place in {_line(room, key)}. All of them are refused for {hours} hours."
+        f"{count} of {len(numbers)} held a place in the line {_line(room, key)}. "
+        f"All of them are refused for {hours} hours."
     )
 
 
@@ -61,17 +62,18 @@ def reset(room: str, key: str, epoch: int | None, config: Path) -> None:
     if epoch is None:
         seen = _done(config, room, key, lambda desk: desk.look())
         click.echo(
-            f"{_line(room, key)} has epoch {seen.epoch}: {seen.waiting:,} wait in it, {seen.inside:,} are inside.\n"
+            f"The line {_line(room, key)} has epoch {seen.epoch}: "
+            f"{seen.waiting:,} wait in it, {seen.inside:,} are inside.\n"
             "A reset voids the places of all who wait, and can't be undone. To do it:\n\n"
             f"waitroom reset {room}{f' --key {key}' if key else ''} --epoch {seen.epoch + 1} --config {config}"
         )
         return
     _done(config, room, key, lambda desk: desk.reset(epoch))
-    click.echo(f"{_line(room, key)} began anew with epoch {epoch}. Who comes with an older ticket is told so.")
+    click.echo(f"The line {_line(room, key)} began anew with epoch {epoch}. Who comes with an older ticket is told so.")
 
 
 def _line(room: str, key: str) -> str:
-    return f"The line of {room!r}" + (f", key {key!r}," if key else "")
+    return f"of {room!r}" + (f", key {key!r}," if key else "")
 
 
 def _done(config: Path, room: str, key: str, act: Callable[[Desk], Awaitable[Result]]) -> Result:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import CliRunner
@@ -121,9 +122,9 @@ async def desk(waitroom: Waitroom, *arguments: str) -> tuple[int, str]:
 
 async def test_release_gives_places_back(waitroom: Waitroom, redis: PrivateRedis) -> None:
     await line_of(waitroom, 2)
-    first, second = sorted(map(int, redis.client.zrange("wr:{site}:inside", 0, -1)))  # type: ignore[arg-type]
+    first, second = sorted(map(int, cast("list[bytes]", redis.client.zrange("wr:{site}:inside", 0, -1))))
     code, output = await desk(waitroom, "release", "site", str(first), str(second + 7))
-    assert (code, output) == (0, "1 of 2 held a place in The line of 'site', and gave it back.\n")
+    assert (code, output) == (0, "1 of 2 held a place in the line of 'site', and gave it back.\n")
     assert redis.client.zrange("wr:{site}:inside", 0, -1) == [str(second).encode()]
 
 

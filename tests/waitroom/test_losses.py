@@ -64,7 +64,7 @@ class Site:
         while True:
             try:
                 members = await asyncio.to_thread(self.redis.client.zrange, INSIDE, 0, -1)
-            except Exception:  # noqa: BLE001 - it is being killed
+            except Exception:  # noqa: BLE001 - it is being killed, which shows in many ways
                 continue
             finally:
                 await asyncio.sleep(0.01)
