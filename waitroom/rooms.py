@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from waitroom.identity import Identity
 from waitroom.limits import Limits, OnStoreLoss
+from waitroom.origin_terms import DEFAULT_TERMS, OriginTerms
 
 KEY = "{key}"
 
@@ -41,6 +42,7 @@ class Room:
     identity: Identity | None = None
     on_store_loss: OnStoreLoss = "hold"
     loss_cap: int = 0
+    origin_terms: OriginTerms = DEFAULT_TERMS
 
     @property
     def has_keys(self) -> bool:
