@@ -68,14 +68,18 @@ class Document(HTMLParser):
 
 
 def waiting(place: Place = PLACE, *, room_title: str = "Summer sale", here: str = "/flights?day=1") -> str:
-    return PAGES.waiting(
-        place,
-        room_title=room_title,
-        place_url="/.waitroom/rooms/site/place?key=a&b",
-        leave_url="/.waitroom/rooms/site/leave",
-        here=here,
-        refresh_s=20,
-        nonce=NONCE,
+    return (
+        PAGES.waiting(
+            place,
+            room_title=room_title,
+            place_url="/.waitroom/rooms/site/place?key=a&b",
+            leave_url="/.waitroom/rooms/site/leave",
+            here=here,
+            refresh_s=20,
+            nonce=NONCE,
+        )
+        .plain()
+        .decode()
     )
 
 
@@ -88,19 +92,19 @@ def drawn(place: Place = AFTER_DRAW, *, room_title: str = "Summer sale", here: s
 
 
 def closed(*, room_title: str = "Summer sale", message: str = "") -> str:
-    return PAGES.closed(room_title=room_title, message=message, nonce=NONCE)
+    return PAGES.closed(room_title=room_title, message=message, nonce=NONCE).plain().decode()
 
 
 def refused(*, room_title: str = "Summer sale", here: str = "/flights") -> str:
-    return PAGES.refused(room_title=room_title, retry_after_s=7, here=here, nonce=NONCE)
+    return PAGES.refused(room_title=room_title, retry_after_s=7, here=here, nonce=NONCE).plain().decode()
 
 
 def full(*, room_title: str = "Summer sale", here: str = "/flights") -> str:
-    return PAGES.refused(room_title=room_title, retry_after_s=30, here=here, nonce=NONCE, is_full=True)
+    return PAGES.refused(room_title=room_title, retry_after_s=30, here=here, nonce=NONCE, is_full=True).plain().decode()
 
 
 def notice(name: Notice, *, room_title: str = "Summer sale", message: str = "", here: str = "/flights") -> str:
-    return PAGES.notice(name, room_title=room_title, message=message, here=here, nonce=NONCE)
+    return PAGES.notice(name, room_title=room_title, message=message, here=here, nonce=NONCE).plain().decode()
 
 
 no_identity = partial(notice, "no_identity")
@@ -109,11 +113,11 @@ void = partial(notice, "void")
 
 
 def failure(status: int = 502, *, room_title: str = "Summer sale", here: str = "/flights") -> str:
-    return PAGES.failure(status, room_title=room_title, request_id="7f3a-91c2", here=here, nonce=NONCE)
+    return PAGES.failure(status, room_title=room_title, request_id="7f3a-91c2", here=here, nonce=NONCE).plain().decode()
 
 
 def left(*, room_title: str = "Summer sale") -> str:
-    return PAGES.left(room_title=room_title, nonce=NONCE)
+    return PAGES.left(room_title=room_title, nonce=NONCE).plain().decode()
 
 
 EVERY_PAGE = pytest.mark.parametrize(
