@@ -15,7 +15,6 @@ Pause = Literal["hold", "store_lost"]
 OPENING_MS = 5_000
 # After the countdown: a snapshot may be a tick old, and say then still that the line is early.
 SOON_MS = 500
-_text = json.JSONEncoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +147,7 @@ class Outlook:
 
 def _number(value: int | None) -> int | str:
     return "null" if value is None else value
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else json.dumps(value)

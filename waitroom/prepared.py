@@ -21,21 +21,21 @@ LONGEST_STORED_BYTES = 0xFFFF
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Stands in a text for a value that is yet to come, and says how it will read. Nothing else there has its `mark`."""
+    """Stands in a text for a value that is yet to come, and says in what form. Nothing else there has its `mark`."""
 
     mark: str
     name: str
     form: str = "plain"
 
     def __str__(self) -> str:
-        return f"{self.mark}{self.name}:{self.form}{self.mark}"
+        return f"{self.mark}{self.name}:{self.form};"
 
 
 class Prepared:
-    """A markup text whose holes are told by a mark. Values are put in by their forms, and escaped."""
+    """A markup text with holes, which are found by their mark. Values read by the forms of their holes, and escaped."""
 
     def __init__(self, text: str, mark: str, forms: Mapping[str, Form]) -> None:
-        pieces = re.split(rf"{mark}(\w+):(\w+){mark}", text)
+        pieces = re.split(rf"{mark}(\w+):(\w+);", text)
         holes = list(zip(pieces[1::3], pieces[2::3], strict=True))
         distinct = list(dict.fromkeys(holes))
         fixed = [piece.encode() for piece in pieces[::3]]
@@ -45,6 +45,7 @@ class Prepared:
         self._compressed = _with_gaps(_deflated(fixed))
 
     def filled(self, values: Mapping[str, object]) -> "Filled":
+        """With a value for each name."""
         return Filled(self, [_escaped(form(values[name])) for name, form in self._fillings])
 
     def plain(self, fillings: Sequence[bytes]) -> bytes:
