@@ -64,5 +64,5 @@ class ConfigFile:
                 new.version,
                 self.settings.version,
             )
-        for table in self.settings.needs_restart(new):
-            log.warning("a change in [%s] takes effect at the next start", table)
+        for table in self.settings.needs_workers(new):
+            log.warning("a change in [%s] takes effect on SIGHUP", table)
