@@ -59,32 +59,55 @@ class Connection(asyncio.Protocol):
 
 @dataclass
 class Site:
-    """A server that answers whatever it is asked with `answer`, or never, if that is None."""
+    """A server that gives `answer` whatever it is asked; nothing, if that is None; and hangs up, if it is empty."""
 
     answer: bytes | None = b"HTTP/1.1 200 OK\r\n\r\n"
     asked: list[bytes] = field(default_factory=list)
-    certificates: list[object] = field(default_factory=list)
     server_names: list[str | None] = field(default_factory=list)
+    connections: "list[SiteConnection]" = field(default_factory=list)
     port: int = field(default_factory=free_port)
 
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.certificates.append(writer.get_extra_info("peercert"))
-        with contextlib.suppress(OSError):
-            while asked := await reader.read(4096):
-                self.asked.append(asked)
-                if self.answer is not None:
-                    writer.write(self.answer)
-        writer.close()
-
     @contextlib.asynccontextmanager
-    async def serving(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+    async def serving(
+        self, host: str = "127.0.0.1", path: Path | None = None, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator[None]:
+        """On its port, or on a unix socket. In the end nothing of it is left."""
+        loop = asyncio.get_running_loop()
         if tls:
             tls.sni_callback = lambda _, name, __: self.server_names.append(name)
-        server = await asyncio.start_server(self.talk, host, self.port, ssl=tls)
+        if path:
+            server = await loop.create_unix_server(lambda: SiteConnection(self), str(path))
+        else:
+            server = await loop.create_server(lambda: SiteConnection(self), host, self.port, ssl=tls)
         try:
             yield
         finally:
             server.close()
+            self.hang_up()
+            await eventually(lambda: not any(connection.is_usable for connection in self.connections))
+
+    def hang_up(self) -> None:
+        for connection in self.connections:
+            connection.close()
+
+
+class SiteConnection(Connection):
+    """The site's end of one."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        self._site = site
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._site.connections.append(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._site.asked.append(data)
+        if self._site.answer == b"":
+            self.close()
+        elif self._site.answer and self.transport:
+            self.transport.write(self._site.answer)
 
 
 def an_origin(url: str, resolve: Resolve = resolve, **terms: Any) -> Origin[Connection]:
@@ -181,32 +204,24 @@ async def test_a_connection_carries_bytes_without_delay_and_is_used_again() -> N
 
 
 async def test_a_pooled_connection_that_the_origin_closes_is_not_taken() -> None:
-    async with Site().serving(), asyncio.timeout(20):
-        port = free_port()
-        hang_up = asyncio.Event()
-
-        async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await hang_up.wait()
-            writer.close()
-
-        server = await asyncio.start_server(talk, "127.0.0.1", port)
-        origin = an_origin(f"http://127.0.0.1:{port}")
+    site = Site()
+    async with site.serving():
+        origin = an_origin(f"http://127.0.0.1:{site.port}")
         connection = await origin.connect()
         origin.give_back(connection, reusable=True)
-        hang_up.set()
+        await eventually(lambda: site.connections)
+        site.hang_up()
         await eventually(lambda: not connection.is_usable)
         assert origin.take() is None
-        server.close()
 
 
 async def test_an_origin_may_be_a_unix_socket(tmp_path: Path) -> None:
-    site, path = Site(), tmp_path / "site.sock"
-    server = await asyncio.start_unix_server(site.talk, path)
-    origin = an_origin(f"unix:{path}")
-    connection = await origin.connect()
-    assert connection.told("peername") == str(path)
-    await close(origin, connection)
-    server.close()
+    path = tmp_path / "site.sock"
+    async with Site().serving(path=path):
+        origin = an_origin(f"unix:{path}")
+        connection = await origin.connect()
+        assert connection.told("peername") == str(path)
+        await close(origin, connection)
 
 
 async def test_an_origin_may_have_an_ipv6_address() -> None:
@@ -316,8 +331,8 @@ async def test_an_origin_that_asks_who_we_are_is_shown_our_certificate(authority
         url = f"https://localhost:{site.port}"
         origin = an_origin(url, ca_file=str(authority.ca), certificate=str(certificate), key=str(key))
         connection = await origin.connect()
-        await eventually(lambda: site.certificates)
-        assert "waitroom of a test" in str(site.certificates[0])
+        await eventually(lambda: site.connections)
+        assert "waitroom of a test" in str(site.connections[0].told("peercert"))
         await close(origin, connection)
 
 
@@ -437,6 +452,7 @@ CHECKS = [
     (b"HTTP/1.1 404 Not Found\r\n\r\n", "it answers 404"),
     (b"SSH-2.0-OpenSSH\r\n", "it sends no HTTP"),
     (b"x" * 5000, "it sends no HTTP"),
+    (b"", "it sends no HTTP"),
     (None, "no answer within 0.3 s"),
 ]
 
@@ -455,18 +471,6 @@ async def test_a_health_check_tells_an_origin_that_refuses() -> None:
     origin = an_origin(f"http://127.0.0.1:{free_port()}", health_path="/")
     await origin.check()
     assert origin.fault == "it refused the connection"
-
-
-async def test_a_health_check_tells_an_origin_that_hangs_up() -> None:
-    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
-    port = free_port()
-    server = await asyncio.start_server(talk, "127.0.0.1", port)
-    origin = an_origin(f"http://127.0.0.1:{port}", health_path="/")
-    await origin.check()
-    assert origin.fault == "it sends no HTTP"
-    server.close()
 
 
 @contextlib.asynccontextmanager
