@@ -342,6 +342,13 @@ async def test_an_origin_without_tls_is_told_apart() -> None:
         assert (await fault(an_origin(f"https://127.0.0.1:{site.port}"))).startswith("TLS failed: ")
 
 
+async def test_a_name_that_no_certificate_can_have_is_told(authority: Authority) -> None:
+    site = Site()
+    async with site.serving(tls=server_tls(authority.certificate, authority.key)):
+        origin = an_origin(f"https://127.0.0.1:{site.port}", server_name=".example")
+        assert (await fault(origin)).startswith("it can't be reached: ")
+
+
 async def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
     origin = an_origin("https://127.0.0.1:1", ca_file=str(tmp_path / "gone.pem"))
     assert "does not exist" in await fault(origin)
@@ -416,6 +423,31 @@ async def test_a_host_is_looked_up_anew_and_its_old_connections_are_given_up() -
         await close(origin, new)
 
 
+async def test_connections_to_an_address_that_stays_are_kept() -> None:
+    site, names, clock_s = Site(), Names(["127.0.0.2", "127.0.0.3"]), [0.0]
+    async with site.serving("127.0.0.2"):
+        url = f"http://site.example:{site.port}"
+        _, origin = origins(url, resolve=names.resolve, now_s=lambda: clock_s[0], resolve_s=30, idle_s=100)
+        connection = await origin.connect()
+        origin.give_back(connection, reusable=True)
+        names.addresses = ["127.0.0.4", "127.0.0.2"]
+        clock_s[0] = 30.0
+        origin.tidy()
+        await eventually(lambda: names.asked == 2)
+        origin.tidy()
+        assert origin.take() is connection
+        await close(origin, connection)
+
+
+async def test_a_host_without_an_address_is_asked_for_once_a_second_at_most() -> None:
+    names, clock_s = Names(fails=True), [0.0]
+    _, origin = origins("http://site.example", resolve=names.resolve, now_s=lambda: clock_s[0])
+    for clock_s[0] in (0.0, 0.9, 1.0, 1.1):
+        assert await fault(origin) == "no address is known for its host: temporary failure"
+        origin.tidy()
+    assert names.asked == 2
+
+
 async def test_a_look_up_that_fails_leaves_the_addresses_that_are_known() -> None:
     site, names, clock_s = Site(), Names(), [0.0]
     async with site.serving():
@@ -465,6 +497,7 @@ async def test_a_health_check_finds_what_is_wrong(answer: bytes | None, expected
         await origin.check()
         assert origin.fault == expected
         assert site.asked[0].startswith(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % site.port)
+        await eventually(lambda: not site.connections[0].is_usable)
 
 
 async def test_a_health_check_tells_an_origin_that_refuses() -> None:

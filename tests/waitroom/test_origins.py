@@ -128,9 +128,10 @@ def test_an_ejected_origin_is_not_chosen(bench: Bench) -> None:
     assert {bench.chosen().url for _ in range(50)} == {C}
 
 
-def test_an_origin_comes_back_slowly(bench: Bench) -> None:
+@pytest.mark.parametrize("urls", [[A, B], [B, A]])
+def test_an_origin_comes_back_slowly(bench: Bench, urls: list[str]) -> None:
     """With nothing under way, its share of the requests is its weight among the weights."""
-    bench.apply(site=[A, B])
+    bench.apply(site=urls)
     bench.of(A).failed()
     bench.now_s = TERMS.eject_s + 2
     share = Counter(bench.chosen().url for _ in range(3000))[A] / 3000
@@ -143,7 +144,7 @@ def test_an_origin_that_comes_back_has_fewer_requests_at_once(bench: Bench) -> N
     bench.now_s = TERMS.eject_s + 5
     occupy(bench.of(A), 1)
     occupy(bench.of(B), 1)
-    assert bench.chosen().url == B
+    assert {bench.chosen().url for _ in range(50)} == {B}
 
 
 def test_where_all_are_ejected_the_least_bad_is_the_last_resort(bench: Bench) -> None:
