@@ -11,6 +11,9 @@ from aiohappyeyeballs import AddrInfoType
 # What getaddrinfo gives for a host and a port.
 Resolve = Callable[[str, int], Awaitable[Sequence[AddrInfoType]]]
 
+# How long a host without any address is believed to have none.
+RETRY_S = 1.0
+
 
 async def resolve(host: str, port: int) -> Sequence[AddrInfoType]:
     """The system's answer, in the order of RFC 6724. Raises OSError where there is none."""
@@ -47,8 +50,9 @@ class Addresses:
         return [*self._known[self._turn :], *self._known[: self._turn]]
 
     def refresh(self) -> asyncio.Task[None] | None:
-        """The look-up under way; begins one where the last is too old, or found nothing."""
-        if self._look_up is None and (not self._known or self._now_s() - self._asked_s >= self._resolve_s):
+        """The look-up under way; begins one where the last is too old."""
+        lasts_s = self._resolve_s if self._known else min(RETRY_S, self._resolve_s)
+        if self._look_up is None and self._now_s() - self._asked_s >= lasts_s:
             self._asked_s = self._now_s()
             self._look_up = asyncio.create_task(self._ask())
         return self._look_up

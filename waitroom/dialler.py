@@ -70,7 +70,6 @@ class Dialler:
             await self.addresses.get(), happy_eyeballs_delay=HAPPY_EYEBALLS_S
         )
         try:
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return (await loop.create_connection(protocol, sock=connected, ssl=context, server_hostname=name))[1]
         except BaseException:
             connected.close()

@@ -57,11 +57,14 @@ class Health:
         return now_s < self._recovers_s
 
     def weight(self, now_s: float) -> float:
-        """Its share, from LEAST_WEIGHT when it comes back to 1 once `slow_start_s` have passed."""
+        """Its share beside others: 0 while it is out, LEAST_WEIGHT when it is back, and 1 once `slow_start_s` have
+        passed."""
         since_s = now_s - self._recovers_s
+        if since_s < 0 or not self.is_up:
+            return 0.0
         if since_s >= self._terms.slow_start_s:
             return 1.0
-        return LEAST_WEIGHT if since_s <= 0 else max(LEAST_WEIGHT, since_s / self._terms.slow_start_s)
+        return max(LEAST_WEIGHT, since_s / self._terms.slow_start_s)
 
     def _rise(self, now_s: float) -> bool:
         was_up, self.is_up = self.is_up, True

@@ -75,10 +75,9 @@ class Origin(Generic[T]):
     def is_available(self) -> bool:
         return not self.why_not()
 
-    @property
-    def weight(self) -> float:
-        """Its share beside others, above 0 and up to 1: it grows while it starts slowly."""
-        return self._health.weight(self._now_s())
+    def weight(self, now_s: float) -> float:
+        """Its share beside others: 0 where no request should go there, 1 at most; it grows while it starts slowly."""
+        return self._health.weight(now_s) if self.busy < self.terms.connections else 0.0
 
     def why_not(self) -> WhyNot:
         """Why no request should go there; "" where it may."""

@@ -25,4 +25,5 @@ def parse(url: str) -> OriginAddress:
     parts = urlsplit(url)
     is_tls = parts.scheme == "https"
     port = parts.port or (443 if is_tls else 80)
-    return OriginAddress(parts.hostname or "", port, is_tls, path="", authority=parts.netloc.encode("idna"))
+    authority = parts.netloc.encode("ascii" if parts.netloc.isascii() else "idna")
+    return OriginAddress(parts.hostname or "", port, is_tls, path="", authority=authority)

@@ -52,12 +52,12 @@ class Origins(Generic[T]):
         Where all that are healthy have been ejected, the one with the least failures in a row is the last resort, so
         that no guess about origins closes a site. With `excluded`, which has just failed, there is none.
         """
-        best, least, tied = None, float("inf"), 0.0
+        best, least, tied, now_s = None, float("inf"), 0.0, self._now_s()
         origins = self._by_room.get(room.name, ())
         for origin in origins:
-            if origin is excluded or not origin.is_available:
+            weight = origin.weight(now_s)
+            if not weight or origin is excluded:
                 continue
-            weight = origin.weight
             load = origin.busy / weight
             if load < least:
                 best, least, tied = origin, load, weight
