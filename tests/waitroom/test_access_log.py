@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -174,15 +176,44 @@ async def test_a_disk_that_has_room_again_is_written_again(tmp_path: Path, caplo
     assert "1 lines were dropped" in caplog.text
 
 
+def test_a_line_that_a_full_disk_tore_spoils_no_other(tmp_path: Path) -> None:
+    """In a process of its own, which may write 200 bytes of a file, and later more."""
+    script = f"""
+import asyncio, resource
+from waitroom.log_file import LogFile
+
+async def main():
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, unlimited))
+    file = LogFile({str(tmp_path / "log")!r})
+    file.append(b"first\\n" * 50)
+    while not file.dropped:
+        await asyncio.sleep(0.01)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (unlimited, unlimited))
+    file.append(b"second\\n" * 2)
+    await file.close()
+    print(file.dropped)
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    *whole, torn, second, third = (tmp_path / "log").read_text().splitlines()
+    assert whole == ["first"] * 33
+    assert torn == "fi"
+    assert [second, third] == ["second"] * 2
+    assert int(done.stdout) == 17
+
+
 async def test_a_pipe_that_nobody_reads_holds_up_nobody_and_takes_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     async with logging_to(str(path)) as log:
-        while log.dropped == 0:  # each turn of the loop ends, though nothing is written any more
+        for _ in range(1_000):  # each turn of the loop ends, though nothing is written any more
             for _ in range(100):
                 note(log)
             await asyncio.sleep(0)
+        assert log.dropped > 0
         assert len(log._waiting) <= MOST_WAITING
         os.close(reader)  # the thread's write ends
 
