@@ -1,12 +1,13 @@
-"""The composition root: builds every part from the configuration, and runs them until told to stop."""
+"""The composition root of a process that serves: builds every part from the configuration."""
 
 import asyncio
 import ipaddress
 import logging
-import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
@@ -18,9 +19,9 @@ from waitroom.answers import Answers
 from waitroom.config_file import ConfigFile
 from waitroom.draw import Draws
 from waitroom.embedded import EmbeddedRedis
-from waitroom.errors import ListenError
 from waitroom.forward import Forwarder
 from waitroom.front import Front
+from waitroom.fronts import AiohttpConnections, Connections, Fronts
 from waitroom.lines import Lines
 from waitroom.memory import Memory
 from waitroom.metrics import Metrics
@@ -30,31 +31,39 @@ from waitroom.papers import Papers
 from waitroom.reception import Reception
 from waitroom.relay import Relay
 from waitroom.settings import Settings
+from waitroom.sockets import Sockets, open_sockets
+from waitroom.sockets import close as close_sockets
 from waitroom.store import Store
 from waitroom.ticket import TicketSigner
+from waitroom.tls import PublicTls
 
 log = logging.getLogger(__name__)
 
 SHUTDOWN_S = 10.0
 
 
-async def serve(config: ConfigFile) -> None:
-    """Runs a waitroom until SIGINT or SIGTERM. Raises WaitroomError where something needed can't be had."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(config):
-        await stop.wait()
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What a process has from its supervisor: listening sockets by address, and the URL of the embedded Redis, if any.
+    Only one of the processes has a socket for operators."""
+
+    sockets: Sockets
+    store_url: str
 
 
 @asynccontextmanager
-async def running(config: ConfigFile) -> AsyncIterator[None]:
-    """A waitroom that serves while the context is entered."""
+async def running(config: ConfigFile, inherited: Inherited | None = None) -> AsyncIterator[Fronts]:
+    """A waitroom that serves while the context is entered; by itself, it opens its sockets and starts its Redis.
+
+    Raises WaitroomError where something needed can't be had.
+    """
     settings = config.settings
     state = Path(settings.server.state)
     key_ring = keys.load(settings.keys.admission, settings.keys.ticket, state)
     async with AsyncExitStack() as stack:
-        store = await _store(stack, settings, state)
+        sockets = inherited.sockets if inherited else open_sockets(settings.addresses, 1, {})
+        stack.callback(close_sockets, sockets)
+        store = await _store(stack, settings, state, inherited)
         lines = Lines(store, config.rooms, Memory(state), time.monotonic, are_new=key_ring.are_new)
         forwarder = await stack.enter_async_context(Forwarder())
         metrics = Metrics()
@@ -62,14 +71,52 @@ async def running(config: ConfigFile) -> AsyncIterator[None]:
         front = _front(config, key_ring, lines, Relay(forwarder), metrics)
         await _in_background(stack, lines.run())
         await _in_background(stack, _follow(config, lines))
-        await _listen(stack, [settings.admin.listen], Admin(config, lines, metrics).routes())
-        await _listen(stack, settings.server.listen, _public_routes(front, Own(key_ring, lines)))
-        log.info("waitroom listens on %s", ", ".join(settings.server.listen))
-        yield
+        if settings.admin.listen in sockets:
+            await _serve_operators(stack, sockets[settings.admin.listen], Admin(config, lines, metrics).routes())
+        fronts = await _serve_visitors(stack, settings, sockets, _public_routes(front, Own(key_ring, lines)))
+        log.info("a process serves %s", ", ".join(settings.public_addresses))
+        yield fronts
 
 
-async def _store(stack: AsyncExitStack, settings: Settings, state: Path) -> Store:
-    url = settings.store.url
+async def _serve_operators(
+    stack: AsyncExitStack, sockets: Sequence[socket.socket], routes: Sequence[web.RouteDef]
+) -> None:
+    application = web.Application()
+    application.add_routes(routes)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    for one in sockets:
+        await web.SockSite(runner, one).start()
+
+
+async def _serve_visitors(
+    stack: AsyncExitStack, settings: Settings, sockets: Sockets, routes: Sequence[web.RouteDef]
+) -> Fronts:
+    application = web.Application()
+    application.add_routes(routes)
+    connections = AiohttpConnections(application, SHUTDOWN_S)
+    await connections.start()
+    stack.push_async_callback(connections.stop)
+    return await _listen(stack, settings, sockets, connections)
+
+
+async def _listen(stack: AsyncExitStack, settings: Settings, sockets: Sockets, connections: Connections) -> Fronts:
+    """Accepts visitors on all public addresses."""
+    server = settings.server
+    proxies = [ipaddress.ip_network(network) for network in server.proxy_protocol]
+    fronts = Fronts(connections)
+    stack.callback(fronts.close)
+    await fronts.listen(sockets, server.listen, proxies=proxies, head_s=server.limits.head_s)
+    if server.tls:
+        tls = PublicTls(server.tls.certificate, server.tls.key)
+        await _in_background(stack, tls.follow())
+        await fronts.listen(sockets, server.tls.listen, tls=tls.context, proxies=proxies, head_s=server.limits.head_s)
+    return fronts
+
+
+async def _store(stack: AsyncExitStack, settings: Settings, state: Path, inherited: Inherited | None) -> Store:
+    url = settings.store.url or (inherited.store_url if inherited else "")
     if not url:
         embedded = EmbeddedRedis(state)
         stack.push_async_callback(embedded.stop)
@@ -106,22 +153,6 @@ def _public_routes(front: Front, own: Own) -> list[web.RouteDef]:
         web.post("/.waitroom/rooms/{room}/leave", front.leave),
         web.route("*", "/{path:(?s:.*)}", front.handle),
     ]
-
-
-async def _listen(stack: AsyncExitStack, addresses: Sequence[str], routes: Sequence[web.RouteDef]) -> None:
-    """Raises ListenError where an address can't be had."""
-    application = web.Application()
-    application.add_routes(routes)
-    # A visitor who goes away takes the request to the origin along.
-    runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_S)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    for address in addresses:
-        host, _, port = address.rpartition(":")
-        try:
-            await web.TCPSite(runner, host.strip("[]"), int(port)).start()
-        except OSError as exc:
-            raise ListenError(f"can't listen on {address}: {exc.strerror}") from exc
 
 
 async def _follow(config: ConfigFile, lines: Lines) -> None:
