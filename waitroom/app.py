@@ -39,7 +39,8 @@ from waitroom.tls import PublicTls
 
 log = logging.getLogger(__name__)
 
-SHUTDOWN_S = 10.0
+# For what a drain has not waited for.
+SHUTDOWN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)

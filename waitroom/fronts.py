@@ -103,6 +103,8 @@ class AiohttpConnections:
     async def _prepare(self, _: web.Request, response: web.StreamResponse) -> None:
         if self._is_draining:
             response.force_close()
+            # The fields were settled before this is called.
+            response.headers["Connection"] = "close"
 
     @web.middleware
     async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:

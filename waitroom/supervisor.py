@@ -105,8 +105,10 @@ class Supervisor:
         if not read.store.url and not adopts:
             self._plan = Plan(read, opened, await self._start_redis())
         # The first by itself: what is wrong with it is wrong with all.
-        for index in range(read.server.workers):
-            self._put(await self._hire(self._plan, index))
+        self._put(await self._hire(self._plan, 0))
+        others = (self._hire(self._plan, index) for index in range(1, read.server.workers))
+        for worker in await asyncio.gather(*others):
+            self._put(worker)
         if predecessor:
             await predecessor.relieve(with_redis=adopts)
         if adopts and estate.lock is not None:
