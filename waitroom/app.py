@@ -31,6 +31,7 @@ from waitroom.papers import Papers
 from waitroom.reception import Reception
 from waitroom.relay import Relay
 from waitroom.settings import Settings
+from waitroom.siblings import Siblings
 from waitroom.sockets import Sockets, open_sockets
 from waitroom.sockets import close as close_sockets
 from waitroom.store import Store
@@ -72,11 +73,22 @@ async def running(config: ConfigFile, inherited: Inherited | None = None) -> Asy
         front = _front(config, key_ring, lines, Relay(forwarder), metrics)
         await _in_background(stack, lines.run())
         await _in_background(stack, _follow(config, lines))
+        siblings = _siblings(stack, state) if inherited else None
+        if siblings:
+            own = Admin(config, lines, metrics)
+            await _serve_operators(stack, [siblings.listen()], own.routes())
         if settings.admin.listen in sockets:
-            await _serve_operators(stack, sockets[settings.admin.listen], Admin(config, lines, metrics).routes())
+            admin = Admin(config, lines, metrics, siblings)
+            await _serve_operators(stack, sockets[settings.admin.listen], admin.routes())
         fronts = await _serve_visitors(stack, settings, sockets, _public_routes(front, Own(key_ring, lines)))
         log.info("a process serves %s", ", ".join(settings.public_addresses))
         yield fronts
+
+
+def _siblings(stack: AsyncExitStack, state: Path) -> Siblings:
+    siblings = Siblings(state)
+    stack.callback(siblings.close)
+    return siblings
 
 
 async def _serve_operators(

@@ -120,6 +120,8 @@ def _show(state: dict[str, Any]) -> None:
             str(room["claimed"]),
         )
     console.print(table)
+    if len(state["workers"]) > 1:
+        console.print(f"{len(state['workers'])} workers serve.")
     if lost := [room["room"] for room in state["rooms"] if room["store_lost"]]:
         console.print(f"[red]Redis is lost for {', '.join(lost)}: places are kept, nobody is called.")
     for fault in state["config_faults"]:

@@ -8,20 +8,18 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from waitroom import local_sockets
 from waitroom.errors import TakeOverError
 from waitroom.sockets import Sockets
 
 log = logging.getLogger(__name__)
 
 SOCKET = "supervisor.sock"
-# The system's limit on the path of a socket is 108 bytes, or 104.
-LONGEST_PATH = 100
 LENGTH_BYTES = 4
 ANSWER_S = 10.0
 # What the newcomer says in the end: that it serves, and whether it goes on with the embedded Redis.
@@ -47,7 +45,7 @@ class Successor:
     serves, and is told whether it has taken the Redis."""
 
     def __init__(self, folder: Path, estate: Callable[[], Estate], relieved: Callable[[bool], None]) -> None:
-        self._folder = folder
+        self._path = folder / SOCKET
         self._estate = estate
         self._relieved = relieved
         self._listening: socket.socket | None = None
@@ -55,15 +53,14 @@ class Successor:
 
     def start(self) -> None:
         """Without a place for the socket, this one can't be relieved; it says so, and serves."""
-        with _short(self._folder) as folder:
-            if _answers(folder):
-                log.warning("another waitroom runs with %s, too: only that one can be taken over", self._folder)
+        try:
+            if _answers(self._path):
+                log.warning("another waitroom listens at %s, too: only that one can be taken over", self._path)
                 return
-            try:
-                self._listening = _listen(folder)
-            except OSError as exc:
-                log.warning("no socket in %s (%s): this waitroom can't be taken over", self._folder, exc.strerror)
-                return
+            self._listening = local_sockets.listen(self._path)
+        except OSError as exc:
+            log.warning("no socket at %s (%s): this waitroom can't be taken over", self._path, exc.strerror)
+            return
         self._task = asyncio.create_task(self._run(self._listening))
 
     def close(self) -> None:
@@ -73,7 +70,7 @@ class Successor:
         if self._listening:
             self._listening.close()
             self._listening = None
-            (self._folder / SOCKET).unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
 
     async def _run(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -93,7 +90,7 @@ class Successor:
                 # The next one's socket comes to where ours was: it must be gone before we answer.
                 self._listening = None
                 listening.close()
-                (self._folder / SOCKET).unlink(missing_ok=True)
+                self._path.unlink(missing_ok=True)
                 self._relieved(word == RELIEVED_WITH_REDIS)
                 with contextlib.suppress(OSError):
                     await loop.sock_sendall(connection, word)
@@ -120,8 +117,8 @@ class Predecessor:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(ANSWER_S)
         try:
-            with _short(folder) as short:
-                connection.connect(str(short / SOCKET))
+            with local_sockets.short(folder / SOCKET) as path:
+                connection.connect(path)
             return cls(connection, _take(connection))
         except BaseException:
             connection.close()
@@ -187,33 +184,9 @@ def _descriptor(connection: socket.socket) -> int:
     return descriptors[0]
 
 
-def _answers(folder: Path) -> bool:
-    """Whether somebody listens there."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(folder / SOCKET)) == 0
-
-
-def _listen(folder: Path) -> socket.socket:
-    listening = socket.socket(socket.AF_UNIX)
-    (folder / SOCKET).unlink(missing_ok=True)
-    mask = os.umask(0o177)
-    try:
-        listening.bind(str(folder / SOCKET))
-    finally:
-        os.umask(mask)
-    listening.listen()
-    listening.setblocking(False)
-    return listening
-
-
-@contextlib.contextmanager
-def _short(folder: Path) -> Iterator[Path]:
-    """Another path of a folder, where its own is too long for a socket in it."""
-    if len(str(folder.absolute() / SOCKET)) <= LONGEST_PATH:
-        yield folder
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield Path(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
+def _answers(path: Path) -> bool:
+    """Whether somebody listens there. Raises OSError."""
+    if not path.exists():
+        return False
+    with socket.socket(socket.AF_UNIX) as probe, local_sockets.short(path) as where:
+        return probe.connect_ex(where) == 0

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -14,7 +15,7 @@ import pytest
 
 from tests.servers import Authority, PrivateRedis, eventually, free_port
 from tests.waitroom.running import Origin, Waitroom
-from tests.waitroom.serving import Load, runs, serve
+from tests.waitroom.serving import Load, Served, runs, serve
 from tests.waitroom.test_listener import certificate
 from tests.waitroom.test_proxy_protocol import version_1, version_2
 
@@ -107,6 +108,18 @@ async def test_a_second_sigterm_waits_for_nobody(site: Waitroom, slow: SlowOrigi
         await request
 
 
+async def test_operators_see_all_workers_as_one(site: Waitroom) -> None:
+    async with serve(site) as served:
+        for _ in range(40):
+            await get(site.port)
+        assert set((await site.status())["workers"]) == served.workers
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{site.admin_port}/metrics") as response,
+        ):
+            assert 'waitroom_requests_total{outcome="pass",room="site"} 40.0' in await response.text()
+
+
 async def test_workers_end_when_their_supervisor_is_killed(site: Waitroom) -> None:
     async with serve(site) as served:
         workers = served.workers
@@ -139,6 +152,10 @@ async def test_sighup_applies_all_settings_and_loses_no_request(site: Waitroom) 
     assert load.failures == []
 
 
+def refused_once_more(served: Served, was: int) -> bool:
+    return served.told("all stays as it was") == was + 1
+
+
 async def test_a_bad_configuration_on_sighup_leaves_all_as_it_was(site: Waitroom) -> None:
     async with serve(site) as served:
         before = served.workers
@@ -151,7 +168,7 @@ async def test_a_bad_configuration_on_sighup_leaves_all_as_it_was(site: Waitroom
             good, site.server = site.server, site.server | wrong
             site.set(mode="open")
             served.signal(signal.SIGHUP)
-            await eventually(lambda was=was: served.told("all stays as it was") == was + 1)
+            await eventually(partial(refused_once_more, served, was))
             assert all(served.told(fault) for fault in faults)
             site.server = good
         assert await get(site.port)
