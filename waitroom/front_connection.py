@@ -14,7 +14,7 @@ from typing import Protocol, cast
 from waitroom.exchange import Exchange
 from waitroom.wire.bodies import Body, LengthBody, request_body
 from waitroom.wire.errors import FramingError, RequestError
-from waitroom.wire.heads import END, RequestHead, is_hopeless, request_head
+from waitroom.wire.heads import END, NO_FIELDS, RequestHead, is_hopeless, request_head
 from waitroom.wire.limits import WireLimits
 from waitroom.wire.targets import Target, target_of
 
@@ -329,7 +329,7 @@ class FrontConnection(asyncio.Protocol):
 
     def _refuse_unread(self, error: RequestError) -> None:
         """Refuses what did not become a request."""
-        nothing = RequestHead(b"", b"", 1, [], {})
+        nothing = RequestHead(b"", b"", 1, NO_FIELDS)
         self._exchange = exchange = Exchange(self, nothing, Target(b"", b"", ""), None, self._host.now_s())
         self._refuse(exchange, error)
 

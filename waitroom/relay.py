@@ -53,30 +53,31 @@ class Errand:
     key: str
     number: int
     token: str
-    ours: Sequence[bytes]
+    ours: bytes
     cookies: Sequence[str]
 
 
 class Relay:
     """One exchange under way. All times are by a steady clock."""
 
-    __slots__ = (
-        "_connection", "_deadline_s", "_errand", "_exchange", "_has_sent_body", "_invite_s", "_is_ended", "_is_reused",
-        "_is_tried_again", "_obeying", "_origin", "_pending", "_sender", "_sent_s", "_task", "_terms",
-    )  # fmt: skip
+    _origin: OriginOf | None = None
+    _connection: OriginConnection | None = None
+    _has_sent_body = False
+    _is_ended = False
+    _is_reused = False
+    _is_tried_again = False
+    _deadline_s = 0.0
+    _sent_s = 0.0
+    _invite_s = 0.0
+    _task: asyncio.Task[None] | None = None
+    _pending: list[bytes] | None = None  # of the body, while there is no connection
+    _obeying: tuple[ResponseHead, Body | None, list[bytes], bool] | None = None
 
     def __init__(self, exchange: Exchange, errand: Errand, sender: Sender) -> None:
         self._exchange = exchange
         self._errand = errand
         self._sender = sender
         self._terms = errand.room.origin_terms
-        self._origin: OriginOf | None = None
-        self._connection: OriginConnection | None = None
-        self._pending: list[bytes] = []  # of the body, while there is no connection
-        self._has_sent_body = self._is_reused = self._is_tried_again = self._is_ended = False
-        self._deadline_s = self._sent_s = self._invite_s = 0.0
-        self._task: asyncio.Task[None] | None = None
-        self._obeying: tuple[ResponseHead, Body | None, list[bytes], bool] | None = None
 
     def __repr__(self) -> str:
         return f"<Relay to {self._origin!r} ended={self._is_ended}>"
@@ -135,18 +136,19 @@ class Relay:
         head = to_origin(
             exchange.head,
             exchange.target,
-            exchange.options,
             self._errand.ours,
             authority=origin.authority,
             is_chunked=exchange.is_upload_chunked,
         )
         self._sent_s = self._sender.now_s()
         self._deadline_s = self._sent_s + self._terms.response_s
-        if b"expect" in exchange.head.looked and not exchange.was_received:
+        if not exchange.was_received and b"expect" in exchange.head.looked:
             self._invite_s = self._sent_s + INVITE_S
-        pending, self._pending = self._pending, []
-        self._has_sent_body = bool(pending)
-        connection.begin(self, exchange.head.method, head + b"".join(pending))
+        pending, self._pending = self._pending, None
+        if pending:
+            self._has_sent_body = True
+            head += b"".join(pending)
+        connection.begin(self, exchange.head.method, head)
         if pending:
             exchange.connection.resume_reading()
 
@@ -209,7 +211,7 @@ class Relay:
     def _forward(self, data: bytes) -> None:
         connection = self._connection
         if connection is None:
-            self._pending.append(data)
+            self._pending = [*(self._pending or ()), data]
             if sum(map(len, self._pending)) > BUFFER_BYTES:
                 self._exchange.connection.pause_reading()
             return
@@ -235,7 +237,7 @@ class Relay:
     def switched(self, head: ResponseHead) -> None:
         """The origin agrees to another protocol."""
         exchange = self._exchange
-        if not upgrade_of(exchange.head, exchange.options) or not exchange.was_received:
+        if not upgrade_of(exchange.head) or not exchange.was_received:
             self._broke("bad_upgrade", 502)
             return
         self._succeed()
