@@ -127,8 +127,8 @@ class Exchange:
         self.carrier = carrier
         if self.held:
             held, self.held = self.held, b""
+            self.connection.resume_reading()  # first: the carrier may have it paused again
             carrier.receive(held)
-            self.connection.resume_reading()
         if self.was_received:
             carrier.received()
 

@@ -146,9 +146,9 @@ class Relay:
             self._invite_s = self._sent_s + INVITE_S
         pending, self._pending = self._pending, []
         self._has_sent_body = bool(pending)
-        connection.begin(self, exchange.head.method, head + b"".join(pending))
         if pending:
-            exchange.connection.resume_reading()
+            exchange.connection.resume_reading()  # first: the origin may have it paused again
+        connection.begin(self, exchange.head.method, head + b"".join(pending))
 
     def _may_try_again(self) -> bool:
         return not (self._has_sent_body or self._is_tried_again or self._is_ended)
