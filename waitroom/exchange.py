@@ -216,7 +216,8 @@ class Exchange:
         if self.is_over:
             return
         self.was_broken_off = True
-        self.connection.break_off(unmistakably=isinstance(self.response_body, CloseBody) and not self.is_chunked)
+        ends_by_close = isinstance(self.response_body, ChunkedBody | CloseBody) and not self.is_chunked
+        self.connection.break_off(unmistakably=ends_by_close)
         self._end()
 
     def _end(self) -> None:

@@ -71,7 +71,7 @@ class FrontConnection(asyncio.Protocol):
     @property
     def is_draining(self) -> bool:
         """Whether this answer is the connection's last."""
-        return self._host.is_draining or self._has_closed_its_side
+        return self._host.is_draining or (self._has_closed_its_side and not self._buffer)
 
     @property
     def is_idle(self) -> bool:
@@ -113,7 +113,9 @@ class FrontConnection(asyncio.Protocol):
         """A visitor may close its side and still read (RFC 9112, section 9.6)."""
         self._has_closed_its_side = True
         exchange = self._exchange
-        if exchange is None or self._body is not None:
+        if exchange is None:
+            return self._is_stalled and not self.is_tls  # more requests may have come before
+        if self._body is not None:
             return False
         if exchange.is_tunnel and exchange.carrier:
             exchange.carrier.half_closed()
@@ -193,7 +195,7 @@ class FrontConnection(asyncio.Protocol):
         self._exchange = None
         if self._transport is None or self._is_closing:
             return
-        if exchange.will_close or self._has_closed_its_side:
+        if exchange.will_close or (self._has_closed_its_side and not self._buffer):
             self._close(is_quiet=self._body is None and not self._buffer)
         else:
             self._go_on()
@@ -273,6 +275,8 @@ class FrontConnection(asyncio.Protocol):
                 pass
         finally:
             self._is_reading_ahead = False
+        if self._has_closed_its_side and self._exchange is None and not (self._is_closing or self._is_stalled):
+            self.close()  # the rest will never come
 
     def _may_read_request(self) -> bool:
         return self._exchange is None and bool(self._buffer) and not (self._is_closing or self._is_stalled)

@@ -114,11 +114,13 @@ class OriginConnection(asyncio.Protocol):
         receiver = self._receiver
         if self._is_tunnel and receiver:
             receiver.half_closed_by_origin()
-            return True
+            return self.transport is not None and self.transport.can_write_eof()  # TLS knows no half
         self.is_usable = False
         if receiver and self._is_in_body and isinstance(self._body, CloseBody):
             self._goes_on = False
             receiver.more(b"", is_whole=True)
+        else:  # nothing more will come, even if something is still to be sent
+            self._break("connection_closed")
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -188,5 +190,5 @@ class OriginConnection(asyncio.Protocol):
         self.is_usable = False
         rest, self._buffer = self._buffer, b""
         receiver.switched(head)
-        if rest:
+        if rest and self._receiver:
             receiver.more(rest, is_whole=False)

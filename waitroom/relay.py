@@ -61,8 +61,9 @@ class Relay:
     """One exchange under way. All times are by a steady clock."""
 
     __slots__ = (
-        "_connection", "_deadline_s", "_errand", "_exchange", "_has_sent_body", "_invite_s", "_is_ended", "_is_reused",
-        "_is_tried_again", "_obeying", "_origin", "_pending", "_sender", "_sent_s", "_task", "_terms",
+        "_connection", "_deadline_s", "_errand", "_exchange", "_has_sent_body", "_invite_s", "_is_ended",
+        "_is_half_closed", "_is_paused", "_is_reused", "_is_tried_again", "_is_upload_paused", "_obeying", "_origin",
+        "_pending", "_sender", "_sent_s", "_task", "_terms",
     )  # fmt: skip
 
     def __init__(self, exchange: Exchange, errand: Errand, sender: Sender) -> None:
@@ -74,6 +75,8 @@ class Relay:
         self._connection: OriginConnection | None = None
         self._pending: list[bytes] = []  # of the body, while there is no connection
         self._has_sent_body = self._is_reused = self._is_tried_again = self._is_ended = False
+        self._is_half_closed = False  # one side of the tunnel
+        self._is_paused = self._is_upload_paused = False
         self._deadline_s = self._sent_s = self._invite_s = 0.0
         self._task: asyncio.Task[None] | None = None
         self._obeying: tuple[ResponseHead, Body | None, list[bytes], bool] | None = None
@@ -105,7 +108,8 @@ class Relay:
     def _go(self, origin: OriginOf) -> None:
         self._origin = origin
         self._exchange.origin = origin.url
-        connection = origin.take()
+        # An origin that has closed one idle connection has closed the others, too.
+        connection = None if self._is_tried_again else origin.take()
         self._is_reused = connection is not None
         if connection:
             self._send(connection, origin)
@@ -166,15 +170,20 @@ class Relay:
 
     def half_closed(self) -> None:
         """The visitor has closed its side of a tunnel."""
-        if self._connection:
+        if self._is_half_closed:
+            self._finish()
+        elif self._connection:
+            self._is_half_closed = True
             self._connection.write_eof()
 
     def pause(self) -> None:
         """The visitor does not keep up."""
+        self._is_paused = True
         if self._connection and self._connection.transport:
             self._connection.transport.pause_reading()
 
     def resume(self) -> None:
+        self._is_paused = False
         if self._connection and self._connection.transport and not self._obeying:
             self._deadline_s = self._sender.now_s() + self._terms.stall_s
             self._connection.transport.resume_reading()
@@ -184,7 +193,7 @@ class Relay:
         if self._is_ended:
             return
         self._is_ended = True
-        if self._task:
+        if self._task and not self._obeying:  # what the origin has commanded is done all the same
             self._task.cancel()
         self._let_go(reusable=False)
 
@@ -195,16 +204,20 @@ class Relay:
             if not self._has_sent_body:
                 self._exchange.invite()
         connection = self._connection
-        if connection is None or now_s <= self._deadline_s or self._obeying:
+        if connection is None or now_s <= self._deadline_s or self._obeying or self._waits_for_visitor:
             return
-        if connection.transport and not connection.transport.is_reading():
-            return  # it is the visitor who is waited for
         if self._exchange.is_tunnel:  # nobody has failed: nobody has said anything
             self._is_ended = True
             self._let_go(reusable=False)
             self._exchange.break_off()
         else:
             self._broke("timeout", 504)
+
+    @property
+    def _waits_for_visitor(self) -> bool:
+        """To take more of the response, or to send more of the request."""
+        exchange = self._exchange
+        return self._is_paused or not (exchange.was_received or exchange.is_begun or self._is_upload_paused)
 
     def _forward(self, data: bytes) -> None:
         connection = self._connection
@@ -214,17 +227,23 @@ class Relay:
                 self._exchange.connection.pause_reading()
             return
         self._has_sent_body = True
-        limit_s = self._terms.stall_s if self._exchange.is_tunnel else self._terms.response_s
-        self._deadline_s = self._sender.now_s() + limit_s
+        self._progress()
         connection.write(data)
+
+    def _progress(self) -> None:
+        limit_s = self._terms.stall_s if self._exchange.is_begun else self._terms.response_s
+        self._deadline_s = self._sender.now_s() + limit_s
 
     # From the origin.
 
     def pause_upload(self) -> None:
         """The origin does not keep up."""
+        self._is_upload_paused = True
         self._exchange.connection.pause_reading()
 
     def resume_upload(self) -> None:
+        self._is_upload_paused = False
+        self._progress()
         self._exchange.connection.resume_reading()
 
     def informed(self, head: ResponseHead) -> None:
@@ -241,6 +260,8 @@ class Relay:
         self._succeed()
         self._deadline_s = self._sender.now_s() + self._terms.stall_s
         exchange.open_tunnel(head)
+        if self._is_upload_paused:
+            self.pause_upload()
         self._sender.keep(exchange, self._errand)
 
     def begun(self, head: ResponseHead, body: Body | None, content: bytes, *, is_whole: bool) -> None:
@@ -267,7 +288,11 @@ class Relay:
 
     def half_closed_by_origin(self) -> None:
         """The origin has closed its side of a tunnel."""
-        self._exchange.connection.write_eof()
+        if self._is_half_closed:
+            self._finish()
+        else:
+            self._is_half_closed = True
+            self._exchange.connection.write_eof()
 
     def broken(self, why: str) -> None:
         """The connection ended, or what came on it was no response."""

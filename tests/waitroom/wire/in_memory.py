@@ -169,23 +169,24 @@ class Site:
 
 @dataclass
 class Host:
-    """Has the connections of visitors. Exchanges are recorded; they are relayed where there is a `site`, else `answered`
-    at once or, without an answer, left to the test."""
+    """Has the connections of visitors. Exchanges are recorded; they get the `answer` at once, are left to the test
+    where it `holds` them, or else are relayed to the `site`."""
 
     limits: WireLimits = field(default_factory=WireLimits)
     clock: Clock = field(default_factory=Clock)
-    site: Site | None = None
+    site: Site = field(default_factory=Site)
     answer: Response | None = None
+    holds: bool = False
     is_draining: bool = False
     exchanges: list[Exchange] = field(default_factory=list)
     refusals: list[tuple[int, str]] = field(default_factory=list)
     over: list[Exchange] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
-    obeys: asyncio.Event | None = None
-    keep: Callable[[Exchange, Errand], None] = field(default=lambda _exchange, _errand: None)
+    may_obey: asyncio.Event | None = None
+    now_s: Callable[[], float] = field(init=False)
 
-    def now_s(self) -> float:
-        return self.clock.now_s
+    def __post_init__(self) -> None:
+        self.now_s = lambda: self.clock.now_s
 
     def opened(self, _: FrontConnection) -> bool:
         return True
@@ -197,7 +198,7 @@ class Host:
         self.exchanges.append(exchange)
         if self.answer:
             exchange.answer(self.answer)
-        elif self.site:
+        elif not self.holds:
             self.relay(exchange)
 
     def relay(self, exchange: Exchange) -> None:
@@ -216,10 +217,13 @@ class Host:
         return cast(OriginOf, self.site)
 
     async def obey(self, _: Exchange, __: Errand, command: str) -> list[str]:
-        if self.obeys:
-            await self.obeys.wait()
+        if self.may_obey:
+            await self.may_obey.wait()
         self.commands.append(command)
         return []
+
+    def keep(self, exchange: Exchange, errand: Errand) -> None:
+        pass
 
     def origin_failed(self, exchange: Exchange, why: str) -> None:
         pass
