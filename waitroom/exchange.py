@@ -126,8 +126,8 @@ class Exchange:
         self.carrier = carrier
         if self.held:
             held, self.held = self.held, b""
+            self.connection.resume_reading()  # first: the carrier may have it paused again
             carrier.receive(held)
-            self.connection.resume_reading()
         if self.was_received:
             carrier.received()
 
@@ -220,7 +220,8 @@ class Exchange:
         if self.is_over:
             return
         self.was_broken_off = True
-        self.connection.break_off(unmistakably=isinstance(self.response_body, CloseBody) and not self.is_chunked)
+        ends_by_close = isinstance(self.response_body, ChunkedBody | CloseBody) and not self.is_chunked
+        self.connection.break_off(unmistakably=ends_by_close)
         self._end()
 
     def _end(self) -> None:

@@ -5,7 +5,7 @@ pace of the other. What fails before any of the response came is tried once more
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,7 +34,7 @@ class Sender(Protocol):
     does what the origin commands, and gives cookies to set; `origin_failed` counts; `fail` answers with 502, 503 or
     504; `keep` looks after a tunnel."""
 
-    now_s: Callable[[], float]
+    def now_s(self) -> float: ...
 
     def choose(self, room: Room, failed: OriginOf | None) -> OriginOf | None: ...
     async def obey(self, exchange: Exchange, errand: "Errand", command: str) -> list[str]: ...
@@ -45,9 +45,8 @@ class Sender(Protocol):
 
 @dataclass(slots=True)
 class Errand:
-    """What to carry. `ours` are the lines that are added to
-    the request, `cookies` those that are set with the response. The place is that of `number` in the line of `key`, 0
-    where there is none, and `token` its admission."""
+    """What to carry. `ours` are the lines that are added to the request, `cookies` are set with the response. The place
+    is that of `number` in the line of `key`, 0 where there is none, and `token` its admission."""
 
     room: Room
     key: str
@@ -64,6 +63,9 @@ class Relay:
     _connection: OriginConnection | None = None
     _has_sent_body = False
     _is_ended = False
+    _is_half_closed = False  # one side of the tunnel
+    _is_paused = False
+    _is_upload_paused = False
     _is_reused = False
     _is_tried_again = False
     _deadline_s = 0.0
@@ -106,7 +108,8 @@ class Relay:
     def _go(self, origin: OriginOf) -> None:
         self._origin = origin
         self._exchange.origin = origin.url
-        connection = origin.take()
+        # An origin that has closed one idle connection has closed the others, too.
+        connection = None if self._is_tried_again else origin.take()
         self._is_reused = connection is not None
         if connection:
             self._send(connection, origin)
@@ -148,9 +151,9 @@ class Relay:
         if pending:
             self._has_sent_body = True
             head += b"".join(pending)
-        connection.begin(self, exchange.head.method, head)
         if pending:
-            exchange.connection.resume_reading()
+            exchange.connection.resume_reading()  # first: the origin may have it paused again
+        connection.begin(self, exchange.head.method, head)
 
     def _may_try_again(self) -> bool:
         return not (self._has_sent_body or self._is_tried_again or self._is_ended)
@@ -168,15 +171,20 @@ class Relay:
 
     def half_closed(self) -> None:
         """The visitor has closed its side of a tunnel."""
-        if self._connection:
+        if self._is_half_closed:
+            self._finish()
+        elif self._connection:
+            self._is_half_closed = True
             self._connection.write_eof()
 
     def pause(self) -> None:
         """The visitor does not keep up."""
+        self._is_paused = True
         if self._connection and self._connection.transport:
             self._connection.transport.pause_reading()
 
     def resume(self) -> None:
+        self._is_paused = False
         if self._connection and self._connection.transport and not self._obeying:
             self._deadline_s = self._sender.now_s() + self._terms.stall_s
             self._connection.transport.resume_reading()
@@ -186,7 +194,7 @@ class Relay:
         if self._is_ended:
             return
         self._is_ended = True
-        if self._task:
+        if self._task and not self._obeying:  # what the origin has commanded is done all the same
             self._task.cancel()
         self._let_go(reusable=False)
 
@@ -197,16 +205,20 @@ class Relay:
             if not self._has_sent_body:
                 self._exchange.invite()
         connection = self._connection
-        if connection is None or now_s <= self._deadline_s or self._obeying:
+        if connection is None or now_s <= self._deadline_s or self._obeying or self._waits_for_visitor:
             return
-        if connection.transport and not connection.transport.is_reading():
-            return  # it is the visitor who is waited for
         if self._exchange.is_tunnel:  # nobody has failed: nobody has said anything
             self._is_ended = True
             self._let_go(reusable=False)
             self._exchange.break_off()
         else:
             self._broke("timeout", 504)
+
+    @property
+    def _waits_for_visitor(self) -> bool:
+        """To take more of the response, or to send more of the request."""
+        exchange = self._exchange
+        return self._is_paused or not (exchange.was_received or exchange.is_begun or self._is_upload_paused)
 
     def _forward(self, data: bytes) -> None:
         connection = self._connection
@@ -216,17 +228,23 @@ class Relay:
                 self._exchange.connection.pause_reading()
             return
         self._has_sent_body = True
-        limit_s = self._terms.stall_s if self._exchange.is_tunnel else self._terms.response_s
-        self._deadline_s = self._sender.now_s() + limit_s
+        self._progress()
         connection.write(data)
+
+    def _progress(self) -> None:
+        limit_s = self._terms.stall_s if self._exchange.is_begun else self._terms.response_s
+        self._deadline_s = self._sender.now_s() + limit_s
 
     # From the origin.
 
     def pause_upload(self) -> None:
         """The origin does not keep up."""
+        self._is_upload_paused = True
         self._exchange.connection.pause_reading()
 
     def resume_upload(self) -> None:
+        self._is_upload_paused = False
+        self._progress()
         self._exchange.connection.resume_reading()
 
     def informed(self, head: ResponseHead) -> None:
@@ -243,6 +261,8 @@ class Relay:
         self._succeed()
         self._deadline_s = self._sender.now_s() + self._terms.stall_s
         exchange.open_tunnel(head)
+        if self._is_upload_paused:
+            self.pause_upload()
         self._sender.keep(exchange, self._errand)
 
     def begun(self, head: ResponseHead, body: Body | None, content: bytes, *, is_whole: bool) -> None:
@@ -269,7 +289,11 @@ class Relay:
 
     def half_closed_by_origin(self) -> None:
         """The origin has closed its side of a tunnel."""
-        self._exchange.connection.write_eof()
+        if self._is_half_closed:
+            self._finish()
+        else:
+            self._is_half_closed = True
+            self._exchange.connection.write_eof()
 
     def broken(self, why: str) -> None:
         """The connection ended, or what came on it was no response."""

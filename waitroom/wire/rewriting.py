@@ -85,7 +85,8 @@ def _kept(head: RequestHead, more: Set[bytes]) -> bytes:
 def to_visitor(head: ResponseHead, ours: bytes, date: bytes, *, is_private: bool = False) -> bytes:
     """A response's head as the visitor gets it: `ours` are lines of our own, with their ends, of framing and cookies,
     and `date` is one for a response that has none. One that is private is for this visitor alone: no cache may hand
-    our cookies on.""" looked = head.looked
+    our cookies on."""
+    looked = head.looked
     dropped = RESPONSE_DROPPED
     if b"connection" in looked:
         said = b",".join(looked[b"connection"]).lower()
