@@ -47,6 +47,7 @@ class Plan:
     settings: Settings
     sockets: Sockets
     store_url: str
+    generation: int = 0
 
     def sockets_of(self, index: int) -> Sockets:
         """Those from which one of the workers accepts; the first of them serves the operators."""
@@ -124,7 +125,7 @@ class Supervisor:
 
     async def _hire(self, plan: Plan, index: int) -> WorkerProcess:
         """Raises WorkerError."""
-        return await WorkerProcess.start(index, self._config, plan.sockets_of(index), plan.store_url)
+        return await WorkerProcess.start(index, self._config, plan.sockets_of(index), plan.store_url, plan.generation)
 
     def _put(self, worker: WorkerProcess) -> None:
         """Gives a worker its place; who had it is dismissed."""
@@ -202,7 +203,7 @@ class Supervisor:
         except WaitroomError:
             sockets.close(opened, kept=old.sockets)
             raise
-        return Plan(new, opened, url)
+        return Plan(new, opened, url, old.generation + 1)
 
     async def _roll(self, plan: Plan) -> bool:
         """Puts new workers in the place of the old, each once it serves. False if they can't serve: the old stay."""
