@@ -226,6 +226,15 @@ def test_processes_share_all_sockets_however_many_they_are() -> None:
     sockets.close(grown)
 
 
+def test_a_name_of_several_addresses_has_a_socket_of_each_for_each_process() -> None:
+    address = f"localhost:{free_port()}"
+    two = sockets.open_sockets([address], 2, {})
+    shares = [sockets.share(two, index, 2)[address] for index in range(2)]
+    assert [{one.family for one in share} for share in shares] == [{one.family for one in two[address]}] * 2
+    assert len(sockets.open_sockets([address], 2, two)[address]) == len(two[address])
+    sockets.close(two)
+
+
 def test_an_address_of_ipv6_leaves_that_of_ipv4_to_others() -> None:
     port = free_port()
     both = sockets.open_sockets([f"[::]:{port}", f"0.0.0.0:{port}"], 1, {})
