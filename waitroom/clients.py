@@ -29,9 +29,14 @@ class Clients:
     def of(self, exchange: Exchange) -> tuple[Client, str]:
         """Who asks, and the host that is asked for: lower case, no port."""
         connection, target = exchange.connection, exchange.target
+        known = connection.asker
+        if known and known[0] == target.authority:
+            return known[1]
         scheme = "https" if connection.is_tls else "http"
         if not self._is_trusted(connection.address):
-            return Client(connection.address, scheme, target.authority.decode("latin-1")), target.host
+            asker = Client(connection.address, scheme, target.authority.decode("latin-1")), target.host
+            connection.asker = target.authority, asker
+            return asker
         told = client(connection.address, scheme, fields_of(exchange), self._trusted)
         return told, host_name(told.host)
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from waitroom.dates import date_line
+from waitroom.headers import Client
 from waitroom.response import Field, Response
 from waitroom.wire.bodies import LAST_CHUNK, Body, ChunkedBody, CloseBody, LengthBody, chunk
 from waitroom.wire.heads import RequestHead, ResponseHead
@@ -23,8 +24,14 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HELD_BYTES = 65_536
 
 
+# Who asks on a connection, and for which host, by the authority that was asked for.
+Asker = tuple[bytes, tuple[Client, str]]
+
+
 class Visitor(Protocol):
     """What an exchange needs of the visitor's connection."""
+
+    asker: Asker | None
 
     @property
     def address(self) -> str: ...

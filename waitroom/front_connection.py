@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import Protocol, cast
 
-from waitroom.exchange import Exchange
+from waitroom.exchange import Asker, Exchange
 from waitroom.wire.bodies import Body, LengthBody, request_body
 from waitroom.wire.errors import FramingError, RequestError
 from waitroom.wire.heads import END, NO_FIELDS, RequestHead, is_hopeless, request_head
@@ -48,6 +48,7 @@ class FrontConnection(asyncio.Protocol):
     def __init__(self, host: Host, address: str = "", *, is_tls: bool = False) -> None:
         self.address = address
         self.is_tls = is_tls
+        self.asker: Asker | None = None
         self._host = host
         self._limits = host.limits
         self._transport: asyncio.Transport | None = None
@@ -295,7 +296,8 @@ class FrontConnection(asyncio.Protocol):
             self._check_size(head, end)
             target = target_of(head)
             body = request_body(head)
-            self._check_length(body)
+            if body:
+                self._check_length(body)
         except RequestError as exc:
             self._refuse_unread(exc)
             return False
@@ -340,12 +342,18 @@ class FrontConnection(asyncio.Protocol):
 
     def _check_size(self, head: RequestHead, size: int) -> None:
         limits = self._limits
+        if (
+            size <= limits.target_bytes
+            and size <= limits.fields_bytes
+            and len(head.block.fields) <= limits.fields_count
+        ):
+            return
         if len(head.target) > limits.target_bytes:
             raise RequestError(414, "target_too_long")
         if len(head.fields) > limits.fields_count or size - len(head.target) > limits.fields_bytes:
             raise RequestError(431, "fields_too_large")
 
-    def _check_length(self, body: Body | None) -> None:
+    def _check_length(self, body: Body) -> None:
         limit = self._limits.body_bytes
         if limit and isinstance(body, LengthBody) and body.left > limit:
             raise RequestError(413, "body_too_large")

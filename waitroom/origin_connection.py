@@ -105,7 +105,7 @@ class OriginConnection(asyncio.Protocol):
             elif self._is_in_body:
                 self._read_body(receiver, data)
             else:
-                self._buffer += data
+                self._buffer = self._buffer + data if self._buffer else data
                 self._read_heads(receiver)
         except (ResponseError, FramingError) as exc:
             self._break(exc.code)
@@ -147,7 +147,7 @@ class OriginConnection(asyncio.Protocol):
     def _read_heads(self, receiver: Receiver) -> None:
         """Reads interim heads and the final one."""
         while not self._is_in_body and (end := self._buffer.find(END) + len(END)) >= len(END):
-            head = response_head(self._buffer if end == len(self._buffer) else self._buffer[:end])
+            head = response_head(self._buffer[:end])
             self._buffer = self._buffer[end:]
             if head.status == 101:
                 self._switch(receiver, head)
@@ -162,13 +162,18 @@ class OriginConnection(asyncio.Protocol):
 
     def _begin_body(self, receiver: Receiver, head: ResponseHead) -> None:
         body = self._body = response_body(head, self._method)
-        said = b",".join(head.looked.get(b"connection", ())).lower()
-        self._goes_on = (b"close" not in said) if head.minor else (b"keep-alive" in said)
+        said = head.looked.get(b"connection")
+        if said:
+            listed = b",".join(said).lower()
+            self._goes_on = (b"close" not in listed) if head.minor else (b"keep-alive" in listed)
+        else:
+            self._goes_on = head.minor == 1
         self._is_in_body = True
         content, rest, self._buffer = b"", self._buffer, b""
         if body is not None and rest:
             content, rest = body.feed(rest)
-        self._check_rest(rest)
+        if rest:
+            self._check_rest(rest)
         receiver.begun(head, body, content, is_whole=body is None or body.is_done)
 
     def _read_body(self, receiver: Receiver, data: bytes) -> None:

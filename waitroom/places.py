@@ -2,6 +2,7 @@
 asks this again and again: it is answered without Redis, from what is known here, wherever that can be."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qs, unquote
 
@@ -19,6 +20,7 @@ from waitroom.wire.heads import Block
 
 PREFIX = f"{OWN_PREFIX}rooms/".encode()
 METHODS = {"place": (b"GET", b"HEAD"), "draw": (b"GET", b"HEAD"), "leave": (b"POST",)}
+MOST_QUESTIONS = 4096
 About = Literal["place", "draw", "leave"]
 
 
@@ -39,27 +41,8 @@ class Places:
         self._judge = judge
         self._papers = papers
         self._answers = answers
-
-    def read(self, rooms: Rooms, method: bytes, target: bytes) -> Question | Response:
-        """What a target under PREFIX asks, or the refusal of what makes no sense."""
-        path, _, query = target.partition(b"?")
-        name, _, about = path[len(PREFIX) :].decode("latin-1").partition("/")
-        name = unquote(name)
-        key = parse_qs(query.decode("latin-1")).get("key", [""])[0] if query else ""
-        room = rooms.named(name)
-        if room is None:
-            return problem(404, "no_room", "No such room", f"There is no room {name!r}.")
-        if not room.has_key(key):
-            return problem(404, "no_line", "No such line", f"Room {name!r} has no line of key {key!r}.")
-        match about:
-            case "place" | "draw" | "leave":
-                if method in METHODS[about]:
-                    return Question(room, key, about)
-                allowed = b", ".join(METHODS[about]).decode()
-                refusal = problem(405, "bad_method", "Not so", f"Ask with {allowed}.")
-                return refusal.with_fields([("Allow", allowed)])
-            case _:
-                return problem(404, "not_found", "Not found", f"Waitroom has nothing at {path.decode('latin-1')}.")
+        # What a target under PREFIX asks, or the refusal of what makes no sense: a crowd asks the same.
+        self.read = lru_cache(MOST_QUESTIONS)(self._read)
 
     def at_once(self, question: Question, block: Block, *, secure: bool) -> Response | None:
         """The place of who waits, where it is known here; None where more must be read, or Redis be asked."""
@@ -85,6 +68,26 @@ class Places:
                 return Say("draw", self._answers.draw(told))
             case "leave":
                 return await self._leave(room, key, asking)
+
+    def _read(self, rooms: Rooms, method: bytes, target: bytes) -> Question | Response:
+        path, _, query = target.partition(b"?")
+        name, _, about = path[len(PREFIX) :].decode("latin-1").partition("/")
+        name = unquote(name)
+        key = parse_qs(query.decode("latin-1")).get("key", [""])[0] if query else ""
+        room = rooms.named(name)
+        if room is None:
+            return problem(404, "no_room", "No such room", f"There is no room {name!r}.")
+        if not room.has_key(key):
+            return problem(404, "no_line", "No such line", f"Room {name!r} has no line of key {key!r}.")
+        match about:
+            case "place" | "draw" | "leave":
+                if method in METHODS[about]:
+                    return Question(room, key, about)
+                allowed = b", ".join(METHODS[about]).decode()
+                refusal = problem(405, "bad_method", "Not so", f"Ask with {allowed}.")
+                return refusal.with_fields([("Allow", allowed)])
+            case _:
+                return problem(404, "not_found", "Not found", f"Waitroom has nothing at {path.decode('latin-1')}.")
 
     async def _leave(self, room: Room, key: str, asking: Asking) -> Say:
         try:

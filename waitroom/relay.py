@@ -143,8 +143,8 @@ class Relay:
             authority=origin.authority,
             is_chunked=exchange.is_upload_chunked,
         )
-        self._sent_s = self._sender.now_s()
-        self._deadline_s = self._sent_s + self._terms.response_s
+        self._sent_s = now_s = self._sender.now_s()
+        self._deadline_s = now_s + self._terms.response_s
         if not exchange.was_received and b"expect" in exchange.head.looked:
             self._invite_s = self._sent_s + INVITE_S
         pending, self._pending = self._pending, None
@@ -329,10 +329,11 @@ class Relay:
     def _begin(
         self, head: ResponseHead, body: Body | None, content: bytes, cookies: Sequence[str], *, is_whole: bool
     ) -> None:
-        self._deadline_s = self._sender.now_s() + self._terms.stall_s
         self._exchange.begin(head, body, cookies, content)
         if is_whole:
             self._finish()
+        else:
+            self._deadline_s = self._sender.now_s() + self._terms.stall_s
 
     # Ends.
 

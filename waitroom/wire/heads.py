@@ -49,6 +49,8 @@ Status = tuple[int, bytes, int]
 
 _names: dict[bytes, bytes] = {}
 _lines: dict[bytes, Read] = {}
+# Of these each visitor has its own: they would only drive out what others share.
+NEVER_REMEMBERED = frozenset((b"cookie", b"authorization"))
 _starts: dict[bytes, Start] = {}
 _statuses: dict[bytes, Status] = {}
 _blocks: dict[bytes, "Block"] = {}
@@ -60,7 +62,7 @@ class Block:
     `looked` has the values of the fields in LOOKED_AT, by lower-case name, in order.
     """
 
-    __slots__ = ("cookies", "fields", "kept", "looked", "said")
+    __slots__ = ("cookies", "fields", "has_body", "host", "kept", "looked", "said")
 
     def __init__(self, fields: list[Field], looked: Looked) -> None:
         self.fields = fields
@@ -68,6 +70,8 @@ class Block:
         values = looked.get(b"connection")
         listed = b",".join(values).lower().split(b",") if values else ()
         self.said = frozenset(option.strip(b" \t") for option in listed)  # what Connection says
+        self.has_body = b"content-length" in looked or b"transfer-encoding" in looked
+        self.host: tuple[bytes, str] | None = None  # its one host, as sent and as a name, once it was found good
         self.kept: bytes | None = None  # what an origin gets of it, once somebody has asked
         self.cookies: dict[bytes, str] = {}  # those that were looked for
 
@@ -187,7 +191,8 @@ def _read_line(line: bytes) -> Read | None:
     if not (lower and colon):
         return None
     read = (lower, line), value.strip(b" \t") if lower in LOOKED_AT else None
-    _remember(_lines, line, read)
+    if lower not in NEVER_REMEMBERED:
+        _remember(_lines, line, read)
     return read
 
 
