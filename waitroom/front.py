@@ -19,7 +19,9 @@ from waitroom.metrics import Metrics
 from waitroom.papers import Papers
 from waitroom.reception import Received, Reception, Visit
 from waitroom.relay import Relay
+from waitroom.response import Field, Response
 from waitroom.rooms import Room, Rooms, host_name, normalised
+from waitroom.served import served
 from waitroom.ticket import Ticket
 
 log = logging.getLogger(__name__)
@@ -68,10 +70,10 @@ class Front:
         path = normalised(asking.target)
         room = self._rooms().match(host_name(asking.client.host), path)
         if room is None:
-            return problem(404, "no_room", "No site here", f"No room guards {asking.client.host}{path}.")
+            return served(problem(404, "no_room", "No site here", f"No room guards {asking.client.host}{path}."))
         key = room.key_of(path)
         if key is None:
-            return problem(404, "no_line", "No line here", f"No line of {room.title} can be at {path}.")
+            return served(problem(404, "no_line", "No line here", f"No line of {room.title} can be at {path}."))
         visit = self._visit(room, asking, key, path)
         received = await self._reception.receive(room, visit)
         self._metrics.count(room.name, type(received.decision).__name__.lower())
@@ -82,15 +84,15 @@ class Front:
         room, key, asking = self._line_of(request)
         place = await self._reception.place(room, self._visit(room, asking, key))
         self._metrics.count(room.name, "poll")
-        return self._answers.place(place)
+        return served(self._answers.place(place))
 
     async def draw(self, request: web.Request) -> web.Response:
         """`GET /.waitroom/rooms/{room}/draw`: what was committed to, and after the opening the proof, for everybody."""
         room, key, _ = self._line_of(request)
         told = self._reception.draw(room, key)
         if told is None:
-            return problem(404, "no_draw", "No draw here", f"{room.title} draws no places.")
-        return self._answers.draw(told)
+            return served(problem(404, "no_draw", "No draw here", f"{room.title} draws no places."))
+        return served(self._answers.draw(told))
 
     async def leave(self, request: web.Request) -> web.Response:
         """`POST /.waitroom/rooms/{room}/leave`: gives the place back."""
@@ -98,12 +100,10 @@ class Front:
         try:
             await self._reception.release(room, self._visit(room, asking, key))
         except StoreLostError:
-            return self._answers.store_lost(room, asking)
+            return served(self._answers.store_lost(room, asking))
         self._metrics.count(room.name, "leave")
-        response = self._answers.left(room, asking)
         cookies = self._papers.removed(room, key, secure=asking.client.is_secure)
-        response.headers.extend([("Set-Cookie", cookie) for cookie in cookies])
-        return response
+        return served(self._answers.left(room, asking).with_fields(_set(cookies)))
 
     async def _respond(
         self, request: web.Request, room: Room, asking: Asking, visit: Visit, received: Received
@@ -127,12 +127,11 @@ class Front:
             case Wait(ticket, standing):
                 place = self._reception.waiting(room, key, ticket, standing)
                 response = self._answers.waiting(room, key, place, asking, is_new=bool(cookies))
-                response.headers.extend([("Set-Cookie", field) for field in cookies])
-                return response
+                return served(response.with_fields(_set(cookies)))
             case Refuse(reason):
-                return self._refused(room, key, asking, reason)
+                return served(self._refused(room, key, asking, reason))
             case Answer():
-                return problem(404, "not_found", "Not found", f"Waitroom has nothing at {asking.target}.")
+                return served(problem(404, "not_found", "Not found", f"Waitroom has nothing at {asking.target}."))
             case decision:
                 assert_never(decision)
 
@@ -146,9 +145,7 @@ class Front:
             return await self._relay.carry(request, asking, room, token.text, cookies, obey)
         except OriginError as exc:
             log.warning("origin %s gave no response: %s (request %s)", exc, type(exc).__name__, asking.request_id)
-            response = self._answers.failure(room, exc.status, asking)
-            response.headers.extend([("Set-Cookie", field) for field in cookies])
-            return response
+            return served(self._answers.failure(room, exc.status, asking).with_fields(_set(cookies)))
 
     async def _obey(self, command: Command, room: Room, asking: Asking, token: Token) -> list[str]:
         """Does with a visitor's place what the origin says, and gives the cookies that follow from it."""
@@ -179,7 +176,7 @@ class Front:
                 fields += [set_cookie(gone, "", 0, secure=secure) for gone in (name, name + ADMISSION)]
         return fields
 
-    def _refused(self, room: Room, key: str, asking: Asking, reason: Reason) -> web.Response:
+    def _refused(self, room: Room, key: str, asking: Asking, reason: Reason) -> Response:
         match reason:
             case "closed":
                 return self._answers.closed(room, asking)
@@ -194,10 +191,8 @@ class Front:
             case "revoked":
                 return self._answers.revoked(room, asking)
             case "void":
-                response = self._answers.void(room, asking)
-                field = self._papers.without_ticket(room, key, secure=asking.client.is_secure)
-                response.headers.add("Set-Cookie", field)
-                return response
+                gone = self._papers.without_ticket(room, key, secure=asking.client.is_secure)
+                return self._answers.void(room, asking).with_fields(_set([gone]))
             case _:
                 assert_never(reason)
 
@@ -233,3 +228,7 @@ class Front:
         if not room.has_key(key):
             raise web.HTTPNotFound(text=f"room {name!r} has no line of key {key!r}")
         return room, key, self._read(request)
+
+
+def _set(cookies: Sequence[str]) -> list[Field]:
+    return [("Set-Cookie", cookie) for cookie in cookies]

@@ -5,6 +5,7 @@ from aiohttp import web
 from waitroom.answers import problem
 from waitroom.keys import Keys
 from waitroom.lines import Lines
+from waitroom.served import served
 
 KEY_SET_MAX_AGE_S = 300
 
@@ -28,5 +29,5 @@ class Own:
         """`GET /.waitroom/ready`: every line was seen once. A store lost since leaves it ready: visitors' places are
         kept here, and a balancer that took all processes out would lose them their page."""
         if not self._lines.all_seen:
-            return problem(503, "not_ready", "Not ready", "The store has not been reached yet.")
+            return served(problem(503, "not_ready", "Not ready", "The store has not been reached yet."))
         return web.Response(text="ready, but the store is lost\n" if self._lines.store_lost else "ready\n")
