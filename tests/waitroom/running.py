@@ -49,6 +49,7 @@ class Waitroom:
     admin_port: int = field(default_factory=free_port)
     version: int = 0
     state: Path | None = None
+    limits: dict[str, int] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -79,7 +80,7 @@ class Waitroom:
         self.config.write_text(
             f'version = {self.version}\n[server]\nlisten = ["127.0.0.1:{self.port}"]\n'
             f'state = "{self.state or self.folder / "state"}"\n'
-            f'trusted_proxies = ["127.0.0.9"]\n[admin]\nlisten = "127.0.0.1:{self.admin_port}"\n'
+            f'trusted_proxies = ["127.0.0.9"]\nlimits = {_toml(self.limits)}\n[admin]\nlisten = "127.0.0.1:{self.admin_port}"\n'
             f'[store]\nurl = "{self.redis_url}"\ntimeout_ms = {TIMEOUT_MS}\n{tables}'
         )
 

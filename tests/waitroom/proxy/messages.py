@@ -75,7 +75,7 @@ def framing(head: Head, answers: bytes = b"") -> Framing:
     """How the content ends (RFC 9112, section 6.3). `answers` is the method that a response answers, empty for a
     request. Raises Unclear."""
     codings, lengths = head.all(b"transfer-encoding"), head.all(b"content-length")
-    if codings and lengths or len(codings) > 1 or len(lengths) > 1:
+    if (codings and lengths) or len(codings) > 1 or len(lengths) > 1:
         raise Unclear(f"framing {codings} {lengths}")
     if codings and codings[0].lower() != b"chunked":
         raise Unclear(f"coding {codings}")

@@ -54,7 +54,7 @@ def status(sent: bytes, answer: bytes = b"", *, close: bool = False) -> Run:
     return run
 
 
-def passed(sent: bytes, *names: str) -> Run:
+def passed(sent: bytes, names: str) -> Run:
     """Tells the fields of these names, in lower case, that the origin got."""
 
     async def run(stage: Stage) -> str:
@@ -74,7 +74,7 @@ def names(sent: bytes) -> Run:
     return run
 
 
-def returned(answer: bytes, *names: str, sent: bytes = b"", method: bytes = b"GET", close: bool = False) -> Run:
+def returned(answer: bytes, names: str = "", *, sent: bytes = b"", method: bytes = b"GET", close: bool = False) -> Run:
     """Lets the origin answer so, and close if told; tells statuses, the fields of these names, and the content that the
     visitor got."""
 
@@ -86,7 +86,7 @@ def returned(answer: bytes, *names: str, sent: bytes = b"", method: bytes = b"GE
     return run
 
 
-def tell(answer: Message, names: tuple[str, ...]) -> str:
+def tell(answer: Message, names: str) -> str:
     """The fields of these names, the content, trailers, and that it was cut off if it was."""
     content = answer.body.decode("latin-1") if len(answer.body) < 100 else f"{len(answer.body)} bytes"
     trailers = f"trailers {', '.join(map(line, answer.trailers))}" if answer.trailers else ""
@@ -94,9 +94,9 @@ def tell(answer: Message, names: tuple[str, ...]) -> str:
     return ", ".join(part for part in shown if part) or "no content"
 
 
-def lines(head: Head, names: tuple[str, ...]) -> str:
+def lines(head: Head, names: str) -> str:
     """The fields of these names, spelt as they were, in order."""
-    return ", ".join(line(field) for field in head.fields if field[0].decode().lower() in names)
+    return ", ".join(line(field) for field in head.fields if field[0].decode().lower() in names.split())
 
 
 def line(field: Field) -> str:

@@ -112,7 +112,7 @@ FIELDS = (
     Probe(
         4,
         "request: X-D three times, in three spellings",
-        passed(request(b"/", b"X-D: 1\r\nOther: 2\r\nx-d: 3\r\nX-d: 4, 5\r\n"), "x-d", "other"),
+        passed(request(b"/", b"X-D: 1\r\nOther: 2\r\nx-d: 3\r\nX-d: 4, 5\r\n"), "x-d other"),
         "X-D: 1, Other: 2, x-d: 3, X-d: 4, 5",
     ),
     Probe(
@@ -124,7 +124,7 @@ FIELDS = (
     Probe(
         4,
         "request: an empty value, and one with inner spaces",
-        passed(request(b"/", b"X-Empty:\r\nX-Inner: a  b\tc \r\n"), "x-empty", "x-inner"),
+        passed(request(b"/", b"X-Empty:\r\nX-Inner: a  b\tc \r\n"), "x-empty x-inner"),
         "X-Empty: , X-Inner: a  b\tc",
     ),
     Probe(
@@ -143,7 +143,7 @@ FIELDS = (
                 b"Proxy-Authorization: Basic x\r\nUpgrade: h2c\r\nConnection: close, TE, X-One , x-two\r\n"
                 b"X-One: 1\r\nX-Two: 2\r\nX-Three: 3\r\n",
             ),
-            *"keep-alive proxy-connection te trailer proxy-authorization upgrade x-one x-two x-three".split(),
+            "keep-alive proxy-connection te trailer proxy-authorization upgrade x-one x-two x-three",
         ),
         "X-Three: 3",
     ),
@@ -156,7 +156,7 @@ FIELDS = (
                 b"Connection: Host, Cookie, Authorization, Content-Length, X-Forwarded-For, Via, "
                 b"X-Waitroom-Admission\r\nCookie: a=1\r\nAuthorization: Basic x\r\n",
             ),
-            *"host cookie authorization".split(),
+            "host cookie authorization",
         ),
         "Host: a, Cookie: a=1, Authorization: Basic x",
     ),

@@ -10,7 +10,7 @@ OLD_KEPT = a_request(b"/", b"Connection: keep-alive\r\n", version=b"HTTP/1.0")
 CHUNKED = b"HTTP/1.1 200 OK\r\n" + DATE + b"Transfer-Encoding: chunked\r\n\r\n"
 UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n" + DATE + b"\r\n"
 SHORT = ok(b"0123456789")[:-4]
-FRAMES = ("content-length", "transfer-encoding")
+FRAMES = "content-length transfer-encoding"
 
 
 def _large(size: int) -> bytes:
@@ -27,12 +27,10 @@ FIELDS = (
         4,
         "response: X-D and Set-Cookie, several of each",
         returned(
-            ok(
-                fields=b"X-D: 1\r\nSet-Cookie: a=1\r\nx-d: 2\r\nSet-Cookie: b=2; Expires=Sun, 06 Nov 1994 08:49:37 GMT\r\n"
-            ),
-            *"x-d set-cookie".split(),
+            ok(fields=b"X-D: 1\r\nSet-Cookie: a=1\r\nx-d: 2\r\nSet-Cookie: b=2; Expires=Sun, 06 Nov 1994\r\n"),
+            "x-d set-cookie",
         ),
-        "200 open; X-D: 1, Set-Cookie: a=1, x-d: 2, Set-Cookie: b=2; Expires=Sun, 06 Nov 1994 08:49:37 GMT, ok",
+        "200 open; X-D: 1, Set-Cookie: a=1, x-d: 2, Set-Cookie: b=2; Expires=Sun, 06 Nov 1994, ok",
     ),
     Probe(
         5,
@@ -48,7 +46,7 @@ FIELDS = (
                 fields=b"Keep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\nProxy-Authenticate: Basic\r\n"
                 b"Trailer: X\r\nUpgrade: h2c\r\nConnection: X-One, x-two\r\nX-One: 1\r\nX-Two: 2\r\nX-Three: 3\r\n"
             ),
-            *"keep-alive proxy-connection proxy-authenticate trailer upgrade x-one x-two x-three".split(),
+            "keep-alive proxy-connection proxy-authenticate trailer upgrade x-one x-two x-three",
         ),
         "200 open; X-Three: 3, ok",
     ),
@@ -57,20 +55,20 @@ FIELDS = (
         "response: Connection names what it can't remove",
         returned(
             ok(fields=b"Connection: Content-Length, Set-Cookie, Date\r\nSet-Cookie: a=1\r\n"),
-            *"content-length set-cookie date".split(),
+            "content-length set-cookie date",
         ),
         "200 open; Date: Sun, 06 Nov 1994 08:49:37 GMT, Set-Cookie: a=1, Content-Length: 2, ok",
     ),
     Probe(
         7,
         "response: Server, Date and Via",
-        returned(ok(fields=b"Server: s\r\nVia: 1.0 inner\r\n"), *"server date via".split()),
+        returned(ok(fields=b"Server: s\r\nVia: 1.0 inner\r\n"), "server date via"),
         "200 open; Date: Sun, 06 Nov 1994 08:49:37 GMT, Server: s, Via: 1.0 inner, Via: 1.1 waitroom, ok",
     ),
     Probe(
         7,
         "response: no Server, no Content-Type",
-        returned(ok(), *"server content-type accept-ranges vary cache-control".split()),
+        returned(ok(), "server content-type accept-ranges vary cache-control"),
         "200 open; ok",
     ),
     Probe(
@@ -118,16 +116,16 @@ FRAMING = (
     Probe(
         13,
         "response: chunks",
-        returned(CHUNKED + chunked(b"ab", b"\r\n0\r\n\r\nc"), *FRAMES),
+        returned(CHUNKED + chunked(b"ab", b"\r\n0\r\n\r\nc"), FRAMES),
         "200 open; Transfer-Encoding: chunked, ab\r\n0\r\n\r\nc",
     ),
     Probe(
         13,
         "response: delimited by close",
-        returned(UNTIL_CLOSE + b"abc", *FRAMES, close=True),
+        returned(UNTIL_CLOSE + b"abc", FRAMES, close=True),
         "200 open; Transfer-Encoding: chunked, abc",
     ),
-    Probe(13, "response: a body of nothing", returned(ok(b""), *FRAMES), "200 open; Content-Length: 0"),
+    Probe(13, "response: a body of nothing", returned(ok(b""), FRAMES), "200 open; Content-Length: 0"),
     Probe(
         14,
         "response: a redirect",
@@ -143,11 +141,11 @@ BODIES = (
     Probe(
         15,
         "HEAD of a length",
-        returned(UNTIL_CLOSE.removesuffix(b"\r\n") + b"Content-Length: 1234\r\n\r\n", *FRAMES, method=b"HEAD"),
+        returned(UNTIL_CLOSE.removesuffix(b"\r\n") + b"Content-Length: 1234\r\n\r\n", FRAMES, method=b"HEAD"),
         "200 open; Content-Length: 1234",
     ),
     Probe(15, "HEAD of chunks", returned(CHUNKED, "content-length", method=b"HEAD"), "200 open; no content"),
-    Probe(15, "204", returned(b"HTTP/1.1 204 No Content\r\n" + DATE + b"\r\n", *FRAMES), "204 open; no content"),
+    Probe(15, "204", returned(b"HTTP/1.1 204 No Content\r\n" + DATE + b"\r\n", FRAMES), "204 open; no content"),
     Probe(
         15,
         "304 of a length",
@@ -169,18 +167,16 @@ BODIES = (
         returned(SHORT, sent=OLD, close=True),
         "200 closed; 012345, cut off",
     ),
-    Probe(17, "chunks", returned(CHUNKED + chunked(b"ab", b"c"), *FRAMES, sent=OLD), "200 closed; abc"),
-    Probe(
-        17, "chunks, keep-alive", returned(CHUNKED + chunked(b"ab", b"c"), *FRAMES, sent=OLD_KEPT), "200 closed; abc"
-    ),
-    Probe(17, "a length", returned(ok(b"abc"), *FRAMES, sent=OLD), "200 closed; Content-Length: 3, abc"),
+    Probe(17, "chunks", returned(CHUNKED + chunked(b"ab", b"c"), FRAMES, sent=OLD), "200 closed; abc"),
+    Probe(17, "chunks, keep-alive", returned(CHUNKED + chunked(b"ab", b"c"), FRAMES, sent=OLD_KEPT), "200 closed; abc"),
+    Probe(17, "a length", returned(ok(b"abc"), FRAMES, sent=OLD), "200 closed; Content-Length: 3, abc"),
     Probe(
         17,
         "a length, keep-alive",
-        returned(ok(b"abc"), *FRAMES, "connection", sent=OLD_KEPT),
+        returned(ok(b"abc"), f"{FRAMES} connection", sent=OLD_KEPT),
         "200 open; Content-Length: 3, Connection: keep-alive, abc",
     ),
-    Probe(17, "delimited by close", returned(UNTIL_CLOSE + b"abc", *FRAMES, sent=OLD, close=True), "200 closed; abc"),
+    Probe(17, "delimited by close", returned(UNTIL_CLOSE + b"abc", FRAMES, sent=OLD, close=True), "200 closed; abc"),
     Probe(
         19,
         "103, then 200",
@@ -204,8 +200,7 @@ BODIES = (
         "trailers of a response",
         returned(
             CHUNKED.removesuffix(b"\r\n") + b"Trailer: X-T\r\n\r\n" + chunked(b"abc", trailers=b"X-T: 1\r\n"),
-            "trailer",
-            "x-t",
+            "trailer x-t",
         ),
         "200 open; abc",
     ),

@@ -10,6 +10,7 @@ from tests.waitroom.proxy.probe import request as a_request
 from tests.waitroom.proxy.scripted_origin import DATE, Play, chunked, ok, told
 from tests.waitroom.proxy.stage import Stage
 
+UPGRADING = "connection upgrade sec-websocket-protocol"
 MB = 1024 * 1024
 UPLOAD = 50 * MB
 STALLED = 64 * MB
@@ -86,7 +87,7 @@ async def expect_of_an_old_visitor(stage: Stage) -> str:
         await end.send(EXPECTING_OLD, b"abc")
         seen = await stage.see(end, b"POST")
     requests = stage.origin.requests
-    return f"{seen.words}; origin: {lines(requests[0].head, ('expect',)) or 'no Expect' if requests else 'nothing'}"
+    return f"{seen.words}; origin: {lines(requests[0].head, 'expect') or 'no Expect' if requests else 'nothing'}"
 
 
 async def trailers_of_a_request(stage: Stage) -> str:
@@ -98,7 +99,7 @@ async def trailers_of_a_request(stage: Stage) -> str:
     )
     seen = await stage.ask(sent, methods=(b"POST",))
     got = [f"{told(one).decode()}{', trailers' * bool(one.trailers)}" for one in stage.origin.requests]
-    announced = [lines(one.head, ("trailer",)) for one in stage.origin.requests]
+    announced = [lines(one.head, "trailer") for one in stage.origin.requests]
     return f"{seen.words}; origin: {', '.join(got + [field for field in announced if field])}"
 
 
@@ -366,7 +367,7 @@ def tunnel(answer: bytes = SWITCH, behind: bytes = b"", ahead: bytes = b"") -> R
 
         async def play(end: End) -> None:
             head = await end.head()
-            wanted.append(lines(head, ("connection", "upgrade", "sec-websocket-protocol")))
+            wanted.append(lines(head, UPGRADING))
             await end.send(answer + ahead)
             while line := await end.until(b"\n"):
                 await end.send(line.upper() + b"\n")
@@ -383,7 +384,7 @@ def tunnel(answer: bytes = SWITCH, behind: bytes = b"", ahead: bytes = b"") -> R
             except (TimeoutError, Ended):
                 return f"{_first(end)}; origin: {'; '.join(wanted) or 'nothing'}"
         got = rest.decode("latin-1").replace("\n", "|")
-        return f"{head.status}; {lines(head, ('connection', 'upgrade', 'sec-websocket-protocol'))}; {got}; origin: {wanted[0]}"
+        return "; ".join([str(head.status), lines(head, UPGRADING), got, f"origin: {wanted[0]}"])
 
     return run
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from tests.servers import free_port
 from tests.waitroom.proxy.ends import End, Ended
@@ -15,8 +16,10 @@ Play = Callable[[End], Awaitable[None]]
 class ScriptedOrigin:
     """`requests` are those that came whole, in order; `unclear` is what a strict reader could not read."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        """Listens at a port of its own, or at the socket of that path."""
         self.port = free_port()
+        self._path = path
         self.ends: list[End] = []
         self.requests: list[Message] = []
         self.unclear: list[str] = []
@@ -55,7 +58,7 @@ class ScriptedOrigin:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["ScriptedOrigin"]:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        server = await self._listen()
         try:
             yield self
         finally:
@@ -66,6 +69,11 @@ class ScriptedOrigin:
             for end in self.ends:
                 end.abandon()
             await asyncio.sleep(0)  # so that their transports are gone, too
+
+    async def _listen(self) -> asyncio.Server:
+        if self._path:
+            return await asyncio.start_unix_server(self._connected, self._path)
+        return await asyncio.start_server(self._connected, "127.0.0.1", self.port)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -280,7 +280,12 @@ LINES = (
 
 PREFIXES = (
     Shape("two in one write", request(b"/a") + request(b"/b"), frozenset(), ("GET /a", "GET /b")),
-    Shape("a GET with a body", request(b"/a", b"Content-Length: 3\r\n", b"abc") + request(b"/b"), BAD, ("GET /a abc", "GET /b")),
+    Shape(
+        "a GET with a body",
+        request(b"/a", b"Content-Length: 3\r\n", b"abc") + request(b"/b"),
+        BAD,
+        ("GET /a abc", "GET /b"),
+    ),
     Shape(
         "a GET whose body is a request",
         request(b"/a", b"Content-Length: %d\r\n" % len(SMUGGLED), SMUGGLED),
@@ -288,12 +293,19 @@ PREFIXES = (
         (f"GET /a {SMUGGLED.decode()}".rstrip(),),
     ),
     Shape("a POST without a length", post(b"") + request(b"/b"), frozenset({411}), ("POST /a", "GET /b")),
-    Shape("a length of nothing, and a request", post(b"Content-Length: 0\r\n") + request(b"/b"), frozenset(), ("POST /a", "GET /b")),
+    Shape(
+        "a length of nothing, and a request",
+        post(b"Content-Length: 0\r\n") + request(b"/b"),
+        frozenset(),
+        ("POST /a", "GET /b"),
+    ),
     Shape("a length with zeros", post(b"Content-Length: 0010\r\n", b"0123456789"), BAD, ("POST /a 0123456789",)),
     Shape("a good one before a bad one", request(b"/a") + request(b"/b", b"X : y\r\n"), BAD, ("GET /a",)),
     Shape("an empty line between two", request(b"/a") + b"\r\n" + request(b"/b"), BAD, ("GET /a", "GET /b")),
     Shape("rubbish between two", request(b"/a") + b"abc" + SMUGGLED, frozenset({400, 501}), ("GET /a",)),
-    Shape("a close, and what is behind it", request(b"/a", b"Connection: close\r\n") + SMUGGLED, frozenset(), ("GET /a",)),
+    Shape(
+        "a close, and what is behind it", request(b"/a", b"Connection: close\r\n") + SMUGGLED, frozenset(), ("GET /a",)
+    ),
     Shape("HTTP/1.0, and what is behind it", request(b"/a", version=b"HTTP/1.0") + SMUGGLED, frozenset(), ("GET /a",)),
 )
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import PrivateRedis
+from tests.servers import PrivateRedis, eventually
 from tests.waitroom.proxy.ends import End
-from tests.waitroom.proxy.messages import Unclear
 from tests.waitroom.proxy.probe import request
-from tests.waitroom.proxy.scripted_origin import ScriptedOrigin, ok
+from tests.waitroom.proxy.scripted_origin import ScriptedOrigin
 from tests.waitroom.proxy.stage import Stage
 from tests.waitroom.running import Waitroom
 
@@ -61,8 +60,6 @@ async def test_row_27_a_visitor_who_takes_nothing_is_closed(hurried: Stage) -> N
     async with hurried.visitor() as end:
         await end.send(request())
         head = await end.head()
-        from tests.servers import eventually
-
         await eventually(lambda: told)
         body = await end.rest()
     assert head.status == 200

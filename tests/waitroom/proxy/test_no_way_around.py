@@ -100,7 +100,7 @@ CLAIMS = (
     b"Forwarded: for=127.0.0.1;host=free.example\r\n",
     b"X-HTTP-Method-Override: GET\r\n",
     b"Connection: X-Waitroom-Admission, Cookie, Host\r\n",
-    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
     b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
     b"Expect: 100-continue\r\nContent-Length: 1\r\n",
     b"Range: bytes=0-0\r\n",

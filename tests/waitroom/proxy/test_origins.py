@@ -23,12 +23,12 @@ FOR_AN_APP = b"Accept: application/json\r\n"
 
 
 @asynccontextmanager
-async def before(folder: Path, redis: PrivateRedis, origin: ScriptedOrigin, **room: Any) -> AsyncIterator[Stage]:
+async def before(folder: Path, redis: PrivateRedis, scripted: ScriptedOrigin, **room: Any) -> AsyncIterator[Stage]:
     """A waitroom before an origin, with settings of the test's own."""
-    waitroom = Waitroom(folder, redis.url, origin.port)
+    waitroom = Waitroom(folder, redis.url, scripted.port)
     waitroom.set(mode="open", **room)
     async with waitroom.serving():
-        yield Stage(waitroom.port, origin)
+        yield Stage(waitroom.port, scripted)
 
 
 @each(14)
@@ -124,18 +124,23 @@ async def test_row_31_the_origin_with_fewer_requests_under_way_gets_the_next(
     async with ScriptedOrigin().serving() as other:
         other.play = never
         origins = [f"http://127.0.0.1:{origin.port}" for origin in (scripted, other)]
-        async with before(tmp_path, shared_redis, scripted, origins=origins) as stage:
-            async with stage.visitor() as one, stage.visitor() as two:
-                await one.send(request())
-                await two.send(request())
-                await eventually(lambda: len(scripted.ends) == len(other.ends) == 1)
+        async with (
+            before(tmp_path, shared_redis, scripted, origins=origins) as stage,
+            stage.visitor() as one,
+            stage.visitor() as two,
+        ):
+            await one.send(request())
+            await two.send(request())
+            await eventually(lambda: len(scripted.ends) == len(other.ends) == 1)
 
 
 async def test_row_31_an_origin_may_be_a_unix_socket(tmp_path: Path, shared_redis: PrivateRedis) -> None:
     path = tmp_path / "origin.sock"
-    async with ScriptedOrigin(path).serving() as origin:
-        async with before(tmp_path / "waitroom", shared_redis, origin, origins=[f"unix:{path}"]) as stage:
-            assert (await stage.ask(request(b"/a"))).words == "200 open"
+    async with (
+        ScriptedOrigin(path).serving() as origin,
+        before(tmp_path / "waitroom", shared_redis, origin, origins=[f"unix:{path}"]) as stage,
+    ):
+        assert (await stage.ask(request(b"/a"))).words == "200 open"
     assert origin.told == ["GET /a"]
 
 
