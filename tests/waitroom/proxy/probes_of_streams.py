@@ -66,7 +66,7 @@ async def _expect(stage: Stage, play: Play, expected: list[bytes]) -> str:
 async def _first_line(stage: Stage, end: End) -> str:
     try:
         async with asyncio.timeout(stage.patience_s):
-            return (await end.until(b"\r\n\r\n")).decode().removeprefix("HTTP/1.1 ")
+            return (await end.until(b"\r\n\r\n")).partition(b"\r\n")[0].decode().removeprefix("HTTP/1.1 ")
     except (TimeoutError, Ended):
         return "nothing"
 
@@ -251,8 +251,9 @@ async def an_upload_streams(stage: Stage) -> str:
         return (await stage.see(end, b"POST")).words
 
 
-def gone(answer: bytes, *, resets: bool) -> Run:
-    """The visitor goes after some of the answer, or before any; the origin waits for its connection to end."""
+def gone(answer: bytes, *, resets: bool, goes_on: bool = False) -> Run:
+    """The visitor goes after some of the answer, or before any; the origin waits for its connection to end, silent or
+    telling more."""
 
     async def run(stage: Stage) -> str:
         began, ended = asyncio.Event(), asyncio.Event()
@@ -261,7 +262,10 @@ def gone(answer: bytes, *, resets: bool) -> Run:
             await end.message()
             await end.send(answer)
             began.set()
+            telling = asyncio.create_task(_tell_on(end)) if goes_on else None
             await end.rest()
+            if telling:
+                telling.cancel()
             ended.set()
 
         stage.origin.play = play
@@ -280,6 +284,12 @@ def gone(answer: bytes, *, resets: bool) -> Run:
         return "the origin is told"
 
     return run
+
+
+async def _tell_on(end: End) -> None:
+    while True:
+        await end.send(ONE_EVENT)
+        await asyncio.sleep(0.05)
 
 
 async def half_closed(stage: Stage) -> str:
@@ -302,6 +312,35 @@ async def half_closed(stage: Stage) -> str:
         seen = await stage.see(end, b"GET")
     final = [str(answer.head.status) for answer in seen.answers if answer.head.status >= 200]
     return " ".join(final) or seen.ending
+
+
+async def half_closed_behind_two(stage: Stage) -> str:
+    """The visitor asks for two things at once, and says that it will send no more."""
+    async with stage.visitor() as end:
+        await end.send(a_request(b"/1") + a_request(b"/2"))
+        end.half_close()
+        seen = await stage.see(end, b"GET", b"GET")
+    final = [str(answer.head.status) for answer in seen.answers if answer.head.status >= 200]
+    return " ".join(final) or seen.ending
+
+
+async def a_bad_chunk_comes_later(stage: Stage) -> str:
+    """The visitor has the first chunk when the origin sends what is none."""
+    had = asyncio.Event()
+
+    async def play(end: End) -> None:
+        await end.message()
+        await end.send(CHUNKS + ONE_EVENT)
+        await had.wait()
+        await end.send(b"x\r\n")
+        await end.rest()
+
+    stage.origin.play = play
+    async with stage.visitor() as end:
+        await end.send(a_request())
+        await end.until(b"event 0\r\n")
+        had.set()
+        return f"{(await end.rest()).decode() or 'cut off'}, {end.ending}"
 
 
 def reused(method: bytes, *, says: bytes = b"", body: bytes = b"", always: bool = False) -> Run:
@@ -469,11 +508,12 @@ CHUNKS = EVENTS + b"Transfer-Encoding: chunked\r\n\r\n"
 CLOSES = EVENTS + b"Connection: close\r\n\r\n"
 AT_ONCE = "each at once"
 TOLD = "the origin is told"
-SWITCHED = "101; Connection: Upgrade, Upgrade: echo, Sec-WebSocket-Protocol: x"
+SWITCHED = "101; Sec-WebSocket-Protocol: x, Connection: Upgrade, Upgrade: echo"
 WANTED = "origin: Sec-WebSocket-Protocol: x, Connection: Upgrade, Upgrade: echo"
 ONE_EVENT = chunked(b"event 0").removesuffix(b"0\r\n\r\n")
 
 STREAMS = (
+    Probe(16, "a chunk that is none, later", a_bad_chunk_comes_later, "cut off, closed"),
     Probe(
         18, "the origin says 100", the_body_waits_for_100, "100 Continue; 200 open; origin: 100-continue, POST / abc"
     ),
@@ -496,9 +536,10 @@ STREAMS = (
     Probe(23, "an upload", an_upload_streams, "200 open"),
     Probe(24, "closes before an answer", gone(b"", resets=False), TOLD),
     Probe(24, "resets before an answer", gone(b"", resets=True), TOLD),
-    Probe(24, "closes during an answer", gone(CHUNKS + ONE_EVENT, resets=False), TOLD),
+    Probe(24, "closes during an answer that goes on", gone(CHUNKS, resets=False, goes_on=True), TOLD),
     Probe(24, "resets during an answer", gone(CHUNKS + ONE_EVENT, resets=True), TOLD),
     Probe(24, "half-close", half_closed, "200"),
+    Probe(24, "half-close behind two requests", half_closed_behind_two, "200 200"),
     Probe(25, "GET, reused connection", reused(b"GET"), "200 open; origin asked 2 times"),
     Probe(25, "GET, and the new connection ends, too", reused(b"GET", always=True), "502 open; origin asked 2 times"),
     Probe(25, "GET, half an answer", reused(b"GET", says=b"HTTP/1.1 200 OK\r\nX-"), "502 open; origin asked 1 time"),

@@ -48,8 +48,6 @@ SPELLINGS = (
     b"/%2e/sale",
     b"/sale%2f",
     b"/sale%2fx",
-    b"/sale%3fx",
-    b"/sale%23x",
     b"/sale#x",
     b"/x/../sale/../sale",
     b"/free/../sale",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -85,9 +86,23 @@ async def test_row_26_an_origin_that_does_not_answer_in_time_is_504(
 
 
 async def test_row_26_with_no_healthy_origin_it_is_503(tmp_path: Path, shared_redis: PrivateRedis) -> None:
-    terms = {"eject_after": 1, "eject_s": 60}
-    async with before(tmp_path, shared_redis, ScriptedOrigin(), origin=terms) as stage:
-        await stage.ask(request())
+    terms = {"health_path": "/up", "health_interval_s": 1, "health_timeout_s": 1, "health_fall": 1}
+    async with before(tmp_path, shared_redis, ScriptedOrigin(), origin=terms) as stage, asyncio.timeout(20):
+        while (await stage.ask(request())).words != "503 open":
+            await asyncio.sleep(0.05)
+
+
+async def test_row_26_beyond_an_origins_connections_it_is_503(
+    tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOrigin
+) -> None:
+    async def never(end: End) -> None:
+        await end.message()
+        await end.rest()
+
+    scripted.play = never
+    async with before(tmp_path, shared_redis, scripted, origin={"connections": 1}) as stage, stage.visitor() as first:
+        await first.send(request())
+        await eventually(lambda: scripted.ends)
         assert (await stage.ask(request())).words == "503 open"
 
 
@@ -100,7 +115,8 @@ async def test_row_26_a_browser_gets_a_page_and_an_app_json_with_the_requests_id
     assert page.head.all(b"content-type") == [b"text/html; charset=utf-8"]
     assert b"<!doctype html>" in page.body.lower()
     assert problem.head.all(b"content-type")[0].startswith(b"application/problem+json")
-    assert json.loads(problem.body)["request_id"]
+    assert re.search(rb"reference: <code>[0-9a-f]{16}", page.body)
+    assert re.search("Reference: [0-9a-f]{16}", json.loads(problem.body)["detail"])
 
 
 async def test_row_31_an_origin_that_refuses_is_passed_over(
@@ -130,6 +146,7 @@ async def test_row_31_the_origin_with_fewer_requests_under_way_gets_the_next(
             stage.visitor() as two,
         ):
             await one.send(request())
+            await eventually(lambda: scripted.ends or other.ends)
             await two.send(request())
             await eventually(lambda: len(scripted.ends) == len(other.ends) == 1)
 
