@@ -1,11 +1,10 @@
 """What a visitor asks for, read from the head of a request: who, what kind of answer, and whether it may wait. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from waitroom.headers import Client, Fields, Network, client, values
+from waitroom.headers import Client, Fields, values
 
 Kind = Literal["page", "json", "other"]
 # Browsers of one kind all send the same Accept-Encoding.
@@ -35,11 +34,9 @@ class Asking:
         return _accepts_gzip(",".join(values(self.fields, "accept-encoding")))
 
 
-def read(
-    method: str, target: str, fields: Fields, *, peer: str, scheme: str, trusted: Sequence[Network], request_id: str
-) -> Asking:
-    """Reads the head of a request that came from the address `peer` over `scheme`."""
-    return Asking(client(peer, scheme, fields, trusted), method, target, fields, _kind(fields), request_id)
+def read(method: str, target: str, fields: Fields, *, client: Client, request_id: str) -> Asking:
+    """Reads the head of a request that came from a client."""
+    return Asking(client, method, target, fields, _kind(fields), request_id)
 
 
 def _kind(fields: Fields) -> Kind:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.waitroom.line_bench import LIMITS
 from waitroom.answers import Answers, bad_request
 from waitroom.asking import Asking, read
+from waitroom.headers import Client
 from waitroom.pages import Pages, content_security_policy
 from waitroom.place import DrawTold, Place
 from waitroom.response import Response
@@ -80,7 +81,8 @@ PLACES = st.builds(
 
 def asking(accept: str, encoding: str = "") -> Asking:
     fields = [("Accept", accept), ("Accept-Encoding", encoding)]
-    return read("GET", "/flights?day=1", fields, peer="127.0.0.1", scheme="http", trusted=[], request_id="7f3a")
+    client = Client("127.0.0.1", "http", "shop")
+    return read("GET", "/flights?day=1", fields, client=client, request_id="7f3a")
 
 
 def browser(encoding: str = "") -> Asking:

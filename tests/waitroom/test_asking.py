@@ -3,6 +3,7 @@
 import pytest
 
 from waitroom.asking import read
+from waitroom.headers import Client
 
 
 @pytest.mark.parametrize(
@@ -27,5 +28,5 @@ from waitroom.asking import read
 def test_gzip_goes_to_who_accepts_it(accept_encoding: list[str], accepts: bool) -> None:
     """RFC 9110, section 12.5.3; who names no coding gets none."""
     fields = [("Accept-Encoding", value) for value in accept_encoding]
-    asking = read("GET", "/", fields, peer="127.0.0.1", scheme="http", trusted=[], request_id="1")
+    asking = read("GET", "/", fields, client=Client("127.0.0.1", "http", "shop"), request_id="1")
     assert asking.accepts_gzip == accepts
