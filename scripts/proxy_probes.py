@@ -69,7 +69,7 @@ backend origin
 """
 PATIENCE_S = 3.0
 # Some outcomes are megabytes of text.
-LONGEST = 150
+LONGEST = 90
 console = Console(highlight=False)
 
 Running = Callable[[Path, int], AbstractAsyncContextManager[int]]
@@ -144,7 +144,8 @@ async def _table(probes: Iterable[Probe], names: tuple[str, ...], *, everything:
     for probe in probes:
         with console.status(f"{probe.row} {probe.name}"):
             told = [await observe(probe, PROXIES[name], PATIENCE_S) for name in columns]
-        if everything or len(set(told)) > 1:
+        # HAProxy writes the names of all fields in lower case.
+        if everything or len({text.lower() for text in told}) > 1:
             lines.append(_line(str(probe.row), probe.name, *told))
     return lines
 

@@ -124,6 +124,18 @@ async def an_early_answer_of_an_origin_that_goes(stage: Stage) -> str:
     return await _upload(stage, play)
 
 
+async def an_early_answer_of_an_origin_that_lingers(stage: Stage) -> str:
+    """The origin answers at the head of 50 MB, closes its side, and reads on for a while (RFC 9112, section 9.6)."""
+
+    async def play(end: End) -> None:
+        await end.head()
+        await end.send(REFUSAL)
+        end.half_close()
+        await end.rest()
+
+    return await _upload(stage, play)
+
+
 async def _upload(stage: Stage, play: Play) -> str:
     stage.origin.play = play
     async with stage.visitor() as end:
@@ -527,6 +539,7 @@ STREAMS = (
     Probe(18, "HTTP/1.0", expect_of_an_old_visitor, "200 closed; origin: no Expect"),
     Probe(20, "trailers of a request", trailers_of_a_request, "200 open; origin: POST / abc"),
     Probe(21, "the origin answers an upload early, and waits", an_early_answer_reaches_who_uploads, "413; no"),
+    Probe(21, "the origin answers an upload early, and lingers", an_early_answer_of_an_origin_that_lingers, "413; no"),
     Probe(21, "the origin answers an upload early, and goes", an_early_answer_of_an_origin_that_goes, "413; no"),
     Probe(22, "64 MB to a stalled visitor", a_stalled_reader_stalls_the_origin, "stalls; 64 MB at last"),
     Probe(22, "64 MB to a stalled origin", a_stalled_origin_stalls_the_visitor, "stalls; 64 MB at last"),
