@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tests.waitroom.proxy.ends import End, Ended
 from tests.waitroom.proxy.messages import Message
-from tests.waitroom.proxy.probe import Probe, Run, lines, outcome, returned, status
+from tests.waitroom.proxy.probe import Probe, Run, lines, outcome, passed, returned, status
 from tests.waitroom.proxy.probe import request as a_request
 from tests.waitroom.proxy.scripted_origin import DATE, Play, chunked, ok, told
 from tests.waitroom.proxy.stage import Stage
@@ -355,6 +355,30 @@ async def a_bad_chunk_comes_later(stage: Stage) -> str:
         return f"{(await end.rest()).decode() or 'cut off'}, {end.ending}"
 
 
+def to_an_old_visitor(answer: bytes, *, resets: bool) -> Run:
+    """The origin breaks off what an HTTP/1.0 visitor gets without a length: a mere end would look whole."""
+
+    async def run(stage: Stage) -> str:
+        had = asyncio.Event()
+
+        async def play(end: End) -> None:
+            await end.message()
+            await end.send(answer)
+            await had.wait()
+            if resets:
+                end.reset()
+
+        stage.origin.play = play
+        async with stage.visitor() as end:
+            await end.send(a_request(version=b"HTTP/1.0"))
+            await end.until(b"event 0")
+            had.set()
+            await end.rest()
+            return "looks whole" if end.ending == "closed" else "looks cut off"
+
+    return run
+
+
 def reused(method: bytes, *, says: bytes = b"", body: bytes = b"", always: bool = False) -> Run:
     """The second request meets a reused connection that ends, after it `says` something, without an answer. New
     connections do so too if `always`."""
@@ -407,6 +431,10 @@ def fresh(method: bytes, *, resets: bool = False) -> Run:
         return f"{seen.words}; origin asked {asked} {'time' if asked == 1 else 'times'}"
 
     return run
+
+
+def upgrade_to(protocol: bytes) -> bytes:
+    return a_request(b"/", b"Connection: Upgrade\r\nUpgrade: %b\r\n" % protocol)
 
 
 def tunnel(answer: bytes = SWITCH, behind: bytes = b"", ahead: bytes = b"") -> Run:
@@ -518,6 +546,7 @@ async def more_than_can_be_answered(stage: Stage) -> str:
 
 CHUNKS = EVENTS + b"Transfer-Encoding: chunked\r\n\r\n"
 CLOSES = EVENTS + b"Connection: close\r\n\r\n"
+CUT_OFF = "looks cut off"
 AT_ONCE = "each at once"
 TOLD = "the origin is told"
 SWITCHED = "101; Sec-WebSocket-Protocol: x, Connection: Upgrade, Upgrade: echo"
@@ -525,6 +554,8 @@ WANTED = "origin: Sec-WebSocket-Protocol: x, Connection: Upgrade, Upgrade: echo"
 ONE_EVENT = chunked(b"event 0").removesuffix(b"0\r\n\r\n")
 
 STREAMS = (
+    Probe(16, "HTTP/1.0: chunks without the last", to_an_old_visitor(CHUNKS + ONE_EVENT, resets=False), CUT_OFF),
+    Probe(16, "HTTP/1.0: until close, and then reset", to_an_old_visitor(CLOSES + b"event 0", resets=True), CUT_OFF),
     Probe(16, "a chunk that is none, later", a_bad_chunk_comes_later, "cut off, closed"),
     Probe(
         18, "the origin says 100", the_body_waits_for_100, "100 Continue; 200 open; origin: 100-continue, POST / abc"
@@ -568,6 +599,10 @@ STREAMS = (
         "upgrade, with bytes right behind both heads",
         tunnel(behind=b"zero\n", ahead=b"hi\n"),
         f"{SWITCHED}; hi|ZERO|\x00\xff ONE|TWO|bye|; {WANTED}",
+    ),
+    *(
+        Probe(28, f"upgrade to {protocol}", passed(upgrade_to(protocol.encode()), "connection upgrade"), "")
+        for protocol in ("h2c", "HTTP/2.0", "TLS/1.2", "websocket, h2c")
     ),
     Probe(28, "the origin half-closes", an_origin_half_closes_a_tunnel, "arrives"),
     Probe(28, "the origin does not upgrade", returned(ok(), "upgrade", sent=UPGRADE), "200 open; ok"),
