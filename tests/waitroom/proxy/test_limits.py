@@ -19,7 +19,7 @@ LARGE = 256 * 1024 * 1024
 @pytest.fixture
 async def hurried(tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOrigin) -> AsyncIterator[Stage]:
     """A stage whose waitroom waits for a second at most."""
-    waitroom = Waitroom(tmp_path, shared_redis.url, scripted.port, limits=LIMITS)
+    waitroom = Waitroom(tmp_path, shared_redis.url, scripted.port, server={"limits": LIMITS})
     waitroom.set(mode="open")
     async with waitroom.serving():
         yield Stage(waitroom.port, scripted)
