@@ -59,7 +59,7 @@ def passed(sent: bytes, names: str) -> Run:
 
     async def run(stage: Stage) -> str:
         seen = await stage.ask(sent)
-        return lines(stage.origin.requests[-1].head, names) if stage.origin.requests else seen.words
+        return (lines(stage.origin.requests[-1].head, names) or "none") if stage.origin.requests else seen.words
 
     return run
 

@@ -601,7 +601,7 @@ STREAMS = (
         f"{SWITCHED}; hi|ZERO|\x00\xff ONE|TWO|bye|; {WANTED}",
     ),
     *(
-        Probe(28, f"upgrade to {protocol}", passed(upgrade_to(protocol.encode()), "connection upgrade"), "")
+        Probe(28, f"upgrade to {protocol}", passed(upgrade_to(protocol.encode()), "connection upgrade"), "none")
         for protocol in ("h2c", "HTTP/2.0", "TLS/1.2", "websocket, h2c")
     ),
     Probe(28, "the origin half-closes", an_origin_half_closes_a_tunnel, "arrives"),
