@@ -18,6 +18,8 @@ from tests.waitroom.proxy.probe import Probe, request
 from tests.waitroom.proxy.scripted_origin import ScriptedOrigin, ok
 from tests.waitroom.proxy.stage import Stage
 from tests.waitroom.running import Waitroom
+from waitroom.app import running
+from waitroom.config_file import ConfigFile
 
 FOR_A_BROWSER = b"Accept: text/html\r\n"
 FOR_AN_APP = b"Accept: application/json\r\n"
@@ -175,29 +177,18 @@ async def test_row_32_a_request_in_flight_is_finished_and_nobody_new_is_let_in(
     scripted.play = play
     waitroom = Waitroom(tmp_path, shared_redis.url, scripted.port)
     waitroom.set(mode="open")
-    stopping, stopped = asyncio.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        async with waitroom.serving():
-            serving.set()
-            await stopping.wait()
-        stopped.set()
-
-    serving = asyncio.Event()
-    task = asyncio.create_task(serve())
-    await serving.wait()
     stage = Stage(waitroom.port, scripted)
-    async with stage.visitor() as end:
+    async with running(ConfigFile(waitroom.config)) as fronts, stage.visitor() as end:
         await end.send(request())
         await asked.wait()
-        stopping.set()
+        draining = asyncio.create_task(fronts.drain(20))
         await eventually(lambda: not listens(waitroom.port))
-        assert not stopped.is_set()
+        assert not draining.done()
         answers.set()
         seen = await stage.see(end, b"GET")
+        await draining
     assert seen.words == "200 closed"
     assert seen.last.body == b"finished"
-    await task
 
 
 def listens(port: int) -> bool:
