@@ -7,7 +7,7 @@ import pytest
 
 from tests.servers import PrivateRedis
 from tests.waitroom.proxy.scripted_origin import ScriptedOrigin
-from tests.waitroom.proxy.stage import Stage
+from tests.waitroom.proxy.stage import Stage, staged
 from tests.waitroom.running import Waitroom
 
 
@@ -21,5 +21,5 @@ async def scripted() -> AsyncIterator[ScriptedOrigin]:
 async def stage(tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOrigin) -> AsyncIterator[Stage]:
     waitroom = Waitroom(tmp_path, shared_redis.url, scripted.port)
     waitroom.set(mode="open")
-    async with waitroom.serving():
-        yield Stage(waitroom.port, scripted)
+    async with staged(waitroom, scripted) as stage:
+        yield stage

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from tests.waitroom.proxy.ends import End, Ended, connected
 from tests.waitroom.proxy.messages import Message, Unclear
 from tests.waitroom.proxy.scripted_origin import ScriptedOrigin
+from tests.waitroom.running import Waitroom
+
+READY = b"GET /.waitroom/ready HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +72,14 @@ def says_close(answer: Message) -> bool:
     """Whether a response is the last on its connection (RFC 9112, section 9.3)."""
     options = b",".join(answer.head.all(b"connection")).lower()
     return b"close" in options or (answer.head.start.startswith(b"HTTP/1.0") and b"keep-alive" not in options)
+
+
+@asynccontextmanager
+async def staged(waitroom: Waitroom, origin: ScriptedOrigin) -> AsyncIterator[Stage]:
+    """A stage of a waitroom that serves in this process, once it has reached its store."""
+    async with waitroom.serving():
+        stage = Stage(waitroom.port, origin)
+        async with asyncio.timeout(stage.patience_s):
+            while (await stage.ask(READY)).words != "200 open":
+                await asyncio.sleep(0.01)
+        yield stage

@@ -9,7 +9,7 @@ from tests.servers import PrivateRedis, eventually
 from tests.waitroom.proxy.ends import End
 from tests.waitroom.proxy.probe import request
 from tests.waitroom.proxy.scripted_origin import ScriptedOrigin
-from tests.waitroom.proxy.stage import Stage
+from tests.waitroom.proxy.stage import Stage, staged
 from tests.waitroom.running import Waitroom
 
 LIMITS = {"head_s": 1, "idle_s": 1, "body_s": 1, "send_s": 1, "body_bytes": 1000}
@@ -21,8 +21,8 @@ async def hurried(tmp_path: Path, shared_redis: PrivateRedis, scripted: Scripted
     """A stage whose waitroom waits for a second at most."""
     waitroom = Waitroom(tmp_path, shared_redis.url, scripted.port, server={"limits": LIMITS})
     waitroom.set(mode="open")
-    async with waitroom.serving():
-        yield Stage(waitroom.port, scripted)
+    async with staged(waitroom, scripted) as stage:
+        yield stage
 
 
 @pytest.mark.parametrize("begun", [b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nX-D: 1\r\n"])

@@ -10,7 +10,7 @@ from tests.servers import PrivateRedis
 from tests.waitroom.proxy.probe import request
 from tests.waitroom.proxy.probes_of_requests import METHODS
 from tests.waitroom.proxy.scripted_origin import ScriptedOrigin, chunked
-from tests.waitroom.proxy.stage import Stage
+from tests.waitroom.proxy.stage import Stage, staged
 from tests.waitroom.running import Waitroom
 
 SHOP = b"Host: shop.example\r\n"
@@ -114,8 +114,8 @@ async def stage(tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOr
         {"name": "sale", "hosts": ["shop.example"], "paths": ["/sale/*"], "mode": "hold", "bypass": ["/sale/icon.svg"]},
         {"name": "free", "mode": "open"},
     )
-    async with waitroom.serving():
-        yield Stage(waitroom.port, scripted)
+    async with staged(waitroom, scripted) as stage:
+        yield stage
 
 
 async def test_i6_what_is_free_passes(stage: Stage) -> None:

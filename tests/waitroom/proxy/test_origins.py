@@ -16,7 +16,7 @@ from tests.waitroom.proxy.each import each
 from tests.waitroom.proxy.ends import End
 from tests.waitroom.proxy.probe import Probe, request
 from tests.waitroom.proxy.scripted_origin import ScriptedOrigin, ok
-from tests.waitroom.proxy.stage import Stage
+from tests.waitroom.proxy.stage import Stage, staged
 from tests.waitroom.running import Waitroom
 from waitroom.app import running
 from waitroom.config_file import ConfigFile
@@ -30,8 +30,8 @@ async def before(folder: Path, redis: PrivateRedis, scripted: ScriptedOrigin, **
     """A waitroom before an origin, with settings of the test's own."""
     waitroom = Waitroom(folder, redis.url, scripted.port)
     waitroom.set(mode="open", **room)
-    async with waitroom.serving():
-        yield Stage(waitroom.port, scripted)
+    async with staged(waitroom, scripted) as stage:
+        yield stage
 
 
 @each(14)
