@@ -43,8 +43,12 @@ class End:
         self._writer.close()
 
     def abandon(self) -> None:
-        """Closes at once, whatever was still to be sent."""
-        self._writer.transport.abort()
+        """Closes at once, whatever was still to be sent; where nothing is, closing is enough."""
+        transport = self._writer.transport
+        if transport.get_write_buffer_size():
+            transport.abort()
+        else:
+            transport.close()
 
     def reset(self) -> None:
         """Ends without a goodbye: the other end's next read or write fails."""
