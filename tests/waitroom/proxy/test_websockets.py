@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import CloseCode, Opcode
@@ -19,13 +18,6 @@ from tests.waitroom.proxy.recorded_websockets import ENDS_S, Connection, Said, S
 from tests.waitroom.running import PAGE, Waitroom, visitor
 
 MEGABYTE = 2**20
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    """In a process of its own, waitroom runs on uvloop."""
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()
-    return policy
 
 
 @pytest.fixture
