@@ -24,6 +24,7 @@ NOT_COMPARED = frozenset(
         "host",
         "sec-websocket-accept",
         "sec-websocket-key",
+        "upgrade",
         "via",
         "x-forwarded-for",
         "x-forwarded-host",

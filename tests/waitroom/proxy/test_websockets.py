@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import socket
+import struct
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -142,6 +144,13 @@ async def vanish(connection: Connection) -> None:
     await connection.wait_closed()
 
 
+async def reset(connection: Connection) -> None:
+    """Goes as a lost connection does, by a reset."""
+    end = connection.transport.get_extra_info("socket")
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await vanish(connection)
+
+
 async def vanish_amid_a_message(connection: Connection) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         yield b"the beginning"
@@ -230,6 +239,8 @@ SCENARIOS = {
     "the visitor vanishes amid a message": Scenario(vanish_amid_a_message, listen),
     "the origin vanishes": Scenario(listen, vanish),
     "the origin vanishes amid a message": Scenario(listen, vanish_amid_a_message),
+    "the visitor resets": Scenario(reset, listen),
+    "the origin resets": Scenario(listen, reset),
     "the visitor breaks the protocol": Scenario(break_the_protocol, listen),
 }
 
