@@ -283,13 +283,32 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.ca, self.certificate, self.key = (folder / name for name in ("ca.pem", "server.pem", "server.key"))
-        ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-        ca = _certificate("authority of a test", ca_key.public_key(), "authority of a test", ca_key, is_ca=True)
-        server = _certificate("server of a test", key.public_key(), "authority of a test", ca_key, is_ca=False)
+        self._folder = folder
+        self._ca_key = ec.generate_private_key(ec.SECP256R1())
+        ca = _certificate(
+            "authority of a test", self._ca_key.public_key(), "authority of a test", self._ca_key, is_ca=True
+        )
+        self.ca = folder / "ca.pem"
         self.ca.write_bytes(ca.public_bytes(Encoding.PEM))
-        self.certificate.write_bytes(server.public_bytes(Encoding.PEM))
-        self.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        self.certificate, self.key = self.issue("server")
+
+    def issue(self, name: str, host: str = "localhost", ends_in: timedelta = timedelta(days=1)) -> tuple[Path, Path]:
+        """Another certificate by it, and its key, for 127.0.0.1 and a host; one that has ended, if `ends_in` is below
+        zero."""
+        certificate, key_file = self._folder / f"{name}.pem", self._folder / f"{name}.key"
+        key = ec.generate_private_key(ec.SECP256R1())
+        issued = _certificate(
+            f"{name} of a test",
+            key.public_key(),
+            "authority of a test",
+            self._ca_key,
+            is_ca=False,
+            host=host,
+            ends_in=ends_in,
+        )
+        certificate.write_bytes(issued.public_bytes(Encoding.PEM))
+        key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return certificate, key_file
 
 
 def _certificate(
@@ -299,17 +318,19 @@ def _certificate(
     issuer_key: ec.EllipticCurvePrivateKey,
     *,
     is_ca: bool,
+    host: str = "localhost",
+    ends_in: timedelta = timedelta(days=1),
 ) -> x509.Certificate:
     now = datetime.now(UTC)
-    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")])
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName(host)])
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + ends_in)
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
         # Python 3.13 verifies strictly (RFC 5280), and then wants these.
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)

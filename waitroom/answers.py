@@ -1,18 +1,30 @@
-"""What waitroom itself says to a visitor: as a page for a browser, as JSON for an app, and never to be stored."""
+"""What waitroom itself says to a visitor: as a page for a browser, as JSON for an app, and never to be stored. Pure."""
 
+import json
 import math
 import secrets
-from typing import Any
-
-from aiohttp import web
+from functools import lru_cache
 
 from waitroom.asking import Asking
 from waitroom.pages import Notice, Pages, content_security_policy
 from waitroom.place import DrawTold, Place
+from waitroom.prepared import Filled
+from waitroom.response import Field, Response
 from waitroom.rooms import Room
 
-NO_STORE = "private, no-store"
+NO_STORE = ("Cache-Control", "private, no-store")
+JSON_FIELDS = (("Content-Type", "application/json; charset=utf-8"), NO_STORE)
+PROBLEM_FIELDS = (("Content-Type", "application/problem+json; charset=utf-8"), NO_STORE)
+PAGE_FIELDS = (
+    ("Content-Type", "text/html; charset=utf-8"),
+    NO_STORE,
+    ("Referrer-Policy", "same-origin"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Vary", "Accept-Encoding"),
+)
 NONCE_BYTES = 16
+# Refusals differ by room only, and are written once for each.
+MOST_REFUSALS = 256
 # Who was given a number just now shows itself soon, with or without JavaScript.
 FIRST_REFRESH_S = 2
 STORE_RETRY_S = 5
@@ -43,15 +55,16 @@ class Answers:
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
+        self._refusal = lru_cache(MOST_REFUSALS)(problem)
 
-    def waiting(self, room: Room, key: str, place: Place, asking: Asking, *, is_new: bool) -> web.Response:
+    def waiting(self, room: Room, key: str, place: Place, asking: Asking, *, is_new: bool) -> Response:
         """The waiting answer: the page, or for an app the place with 429."""
         after_s = math.ceil(place.poll_after_ms / 1000)
         if asking.kind != "page":
-            return _json(place.to_json(), 429, after_s)
-        nonce = secrets.token_urlsafe(NONCE_BYTES)
+            return Response(429, (*JSON_FIELDS, _retry_after(after_s)), place.to_json().encode())
+        nonce = _nonce()
         query = f"?key={key}" if key else ""
-        text = self._pages.waiting(
+        page = self._pages.waiting(
             place,
             room_title=room.title,
             place_url=f"/.waitroom/rooms/{room.name}/place{query}",
@@ -60,110 +73,110 @@ class Answers:
             refresh_s=FIRST_REFRESH_S if is_new else after_s,
             nonce=nonce,
         )
-        return _page(text, room.page_status, nonce)
+        return _page(page, room.page_status, nonce, asking)
 
-    def place(self, place: Place) -> web.Response:
+    def place(self, place: Place) -> Response:
         """The answer to a poll."""
-        return _json(place.to_json(), 200)
+        return Response(200, JSON_FIELDS, place.to_json().encode())
 
-    def draw(self, told: DrawTold) -> web.Response:
+    def draw(self, told: DrawTold) -> Response:
         """What everybody may know of a draw."""
-        return _json({"commitment": told.commitment, "size": told.size, "seed": told.seed}, 200)
+        return _json({"commitment": told.commitment, "size": told.size, "seed": told.seed})
 
-    def closed(self, room: Room, asking: Asking) -> web.Response:
+    def closed(self, room: Room, asking: Asking) -> Response:
         if asking.kind != "page":
-            return problem(503, "room_closed", f"{room.title} is closed", room.message)
-        nonce = secrets.token_urlsafe(NONCE_BYTES)
-        return _page(self._pages.closed(room_title=room.title, message=room.message, nonce=nonce), 503, nonce)
+            return self._refusal(503, "room_closed", f"{room.title} is closed", room.message)
+        nonce = _nonce()
+        return _page(self._pages.closed(room_title=room.title, message=room.message, nonce=nonce), 503, nonce, asking)
 
-    def store_lost(self, room: Room, asking: Asking) -> web.Response:
+    def store_lost(self, room: Room, asking: Asking) -> Response:
         """For who has no ticket yet while no number can be given."""
         if asking.kind != "page":
-            return problem(503, "store_lost", "No place can be given just now", "Ask again later.", STORE_RETRY_S)
-        nonce = secrets.token_urlsafe(NONCE_BYTES)
-        text = self._pages.refused(room_title=room.title, retry_after_s=STORE_RETRY_S, here=asking.target, nonce=nonce)
-        return _page(text, 503, nonce, STORE_RETRY_S)
+            return self._refusal(503, "store_lost", "No place can be given just now", "Ask again later.", STORE_RETRY_S)
+        nonce = _nonce()
+        page = self._pages.refused(room_title=room.title, retry_after_s=STORE_RETRY_S, here=asking.target, nonce=nonce)
+        return _page(page, 503, nonce, asking).with_fields([_retry_after(STORE_RETRY_S)])
 
-    def full(self, room: Room, asking: Asking) -> web.Response:
+    def full(self, room: Room, asking: Asking) -> Response:
         """For who asks for a line while the room has all the lines that it may have."""
         if asking.kind != "page":
             detail = "This has a line of its own, and as many lines are in use as the site can keep. Ask again later."
-            return problem(503, "too_many_lines", "Too many lines are in use", detail, FULL_RETRY_S)
-        nonce = secrets.token_urlsafe(NONCE_BYTES)
-        text = self._pages.refused(
+            return self._refusal(503, "too_many_lines", "Too many lines are in use", detail, FULL_RETRY_S)
+        nonce = _nonce()
+        page = self._pages.refused(
             room_title=room.title, retry_after_s=FULL_RETRY_S, here=asking.target, nonce=nonce, is_full=True
         )
-        return _page(text, 503, nonce, FULL_RETRY_S)
+        return _page(page, 503, nonce, asking).with_fields([_retry_after(FULL_RETRY_S)])
 
-    def no_identity(self, room: Room, asking: Asking) -> web.Response:
+    def no_identity(self, room: Room, asking: Asking) -> Response:
         """For who is not signed in, where places are given to persons."""
         return self._notice("no_identity", room, asking)
 
-    def revoked(self, room: Room, asking: Asking) -> web.Response:
+    def revoked(self, room: Room, asking: Asking) -> Response:
         """For who has lost the place by an act of the operator's or the origin's."""
         return self._notice("revoked", room, asking)
 
-    def void(self, room: Room, asking: Asking) -> web.Response:
+    def void(self, room: Room, asking: Asking) -> Response:
         """For who comes with a ticket of a line that was begun anew since."""
         return self._notice("void", room, asking)
 
-    def _notice(self, name: Notice, room: Room, asking: Asking) -> web.Response:
+    def _notice(self, name: Notice, room: Room, asking: Asking) -> Response:
         status, title, detail = NOTICES[name]
         if asking.kind != "page":
-            return problem(status, name, title, detail)
-        nonce = secrets.token_urlsafe(NONCE_BYTES)
-        text = self._pages.notice(name, room_title=room.title, message=room.message, here=asking.target, nonce=nonce)
-        return _page(text, status, nonce)
+            return self._refusal(status, name, title, detail)
+        nonce = _nonce()
+        page = self._pages.notice(name, room_title=room.title, message=room.message, here=asking.target, nonce=nonce)
+        return _page(page, status, nonce, asking)
 
-    def no_place(self) -> web.Response:
+    def no_place(self) -> Response:
         """For a request that is neither admitted nor able to wait: an image, a script, a POST."""
         detail = "This needs a place inside. Ask for a page first (a GET that accepts text/html or application/json)."
-        return problem(429, "no_place", "You are not inside", detail, NO_PLACE_RETRY_S)
+        return self._refusal(429, "no_place", "You are not inside", detail, NO_PLACE_RETRY_S)
 
-    def failure(self, room: Room, status: int, asking: Asking) -> web.Response:
-        """The origin gave nothing to pass on."""
+    def failure(self, room: Room, status: int, asking: Asking) -> Response:
+        """The origin gave nothing to pass on: `status` is 502, 503 or 504."""
         if asking.kind != "page":
             return problem(status, "origin_failed", FAILURES[status], f"Reference: {asking.request_id}")
-        nonce = secrets.token_urlsafe(NONCE_BYTES)
-        text = self._pages.failure(
+        nonce = _nonce()
+        page = self._pages.failure(
             status, room_title=room.title, request_id=asking.request_id, here=asking.target, nonce=nonce
         )
-        return _page(text, status, nonce)
+        return _page(page, status, nonce, asking)
 
-    def left(self, room: Room, asking: Asking) -> web.Response:
+    def left(self, room: Room, asking: Asking) -> Response:
         """The visitor has given the place back."""
         if asking.kind != "page":
-            return _json({"state": "none"}, 200)
-        nonce = secrets.token_urlsafe(NONCE_BYTES)
-        return _page(self._pages.left(room_title=room.title, nonce=nonce), 200, nonce)
+            return _json({"state": "none"})
+        nonce = _nonce()
+        return _page(self._pages.left(room_title=room.title, nonce=nonce), 200, nonce, asking)
 
 
-def problem(status: int, code: str, title: str, detail: str = "", retry_after_s: int | None = None) -> web.Response:
+def problem(status: int, code: str, title: str, detail: str = "", retry_after_s: int | None = None) -> Response:
     """An error for programs (RFC 9457)."""
     body = {"status": status, "code": code, "title": title, "detail": detail}
-    response = _json(body, status, retry_after_s)
-    response.content_type = "application/problem+json"
-    return response
+    retry = () if retry_after_s is None else (_retry_after(retry_after_s),)
+    return Response(status, (*PROBLEM_FIELDS, *retry), json.dumps(body).encode())
 
 
-def _json(body: dict[str, Any], status: int, retry_after_s: int | None = None) -> web.Response:
-    response = web.json_response(body, status=status, headers={"Cache-Control": NO_STORE})
-    return _with_retry(response, retry_after_s)
+def bad_request(status: int, code: str, title: str, detail: str) -> Response:
+    """For what can't be read as a request, or may not be passed on: nobody knows yet what answer it understands."""
+    return problem(status, code, title, detail)
 
 
-def _page(text: str, status: int, nonce: str, retry_after_s: int | None = None) -> web.Response:
-    fields = {
-        "Cache-Control": NO_STORE,
-        "Content-Security-Policy": content_security_policy(nonce),
-        "Referrer-Policy": "same-origin",
-        "X-Content-Type-Options": "nosniff",
-    }
-    response = web.Response(text=text, status=status, content_type="text/html", headers=fields)
-    response.enable_compression()
-    return _with_retry(response, retry_after_s)
+def _json(body: dict[str, object]) -> Response:
+    return Response(200, JSON_FIELDS, json.dumps(body).encode())
 
 
-def _with_retry(response: web.Response, retry_after_s: int | None) -> web.Response:
-    if retry_after_s is not None:
-        response.headers["Retry-After"] = str(retry_after_s)
-    return response
+def _page(page: Filled, status: int, nonce: str, asking: Asking) -> Response:
+    fields = (*PAGE_FIELDS, ("Content-Security-Policy", content_security_policy(nonce)))
+    if asking.accepts_gzip:
+        return Response(status, (*fields, ("Content-Encoding", "gzip")), page.gzipped())
+    return Response(status, fields, page.plain())
+
+
+def _nonce() -> str:
+    return secrets.token_urlsafe(NONCE_BYTES)
+
+
+def _retry_after(after_s: int) -> Field:
+    return "Retry-After", str(after_s)

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+import random
 import signal
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -11,27 +12,32 @@ from pathlib import Path
 
 from aiohttp import web
 
-from waitroom import keys
+from waitroom import keys, listener
 from waitroom.admin import Admin
 from waitroom.admission import AdmissionSigner, AdmissionVerifier
 from waitroom.answers import Answers
+from waitroom.clients import Clients
 from waitroom.config_file import ConfigFile
+from waitroom.connections import Connections
 from waitroom.draw import Draws
 from waitroom.embedded import EmbeddedRedis
-from waitroom.errors import ListenError
-from waitroom.forward import Forwarder
 from waitroom.front import Front
+from waitroom.judge import Judge
 from waitroom.lines import Lines
 from waitroom.memory import Memory
 from waitroom.metrics import Metrics
+from waitroom.origin_connection import OriginConnection
+from waitroom.origins import Origins
 from waitroom.own import Own
 from waitroom.pages import Pages
 from waitroom.papers import Papers
+from waitroom.places import Places
 from waitroom.reception import Reception
-from waitroom.relay import Relay
 from waitroom.settings import Settings
+from waitroom.sockets import open_sockets
 from waitroom.store import Store
 from waitroom.ticket import TicketSigner
+from waitroom.tunnels import Tunnels
 
 log = logging.getLogger(__name__)
 
@@ -56,14 +62,18 @@ async def running(config: ConfigFile) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         store = await _store(stack, settings, state)
         lines = Lines(store, config.rooms, Memory(state), time.monotonic, are_new=key_ring.are_new)
-        forwarder = await stack.enter_async_context(Forwarder())
         metrics = Metrics()
         metrics.watch(lines, lambda: config.rooms)
-        front = _front(config, key_ring, lines, Relay(forwarder), metrics)
+        origins = Origins(OriginConnection, time.monotonic, random.random)
+        origins.apply(config.rooms)
+        stack.push_async_callback(origins.close)
+        front, tunnels = _front(config, key_ring, lines, origins, metrics)
         await _in_background(stack, lines.run())
-        await _in_background(stack, _follow(config, lines))
-        await _listen(stack, [settings.admin.listen], Admin(config, lines, metrics).routes())
-        await _listen(stack, settings.server.listen, _public_routes(front, Own(key_ring, lines)))
+        await _in_background(stack, origins.run())
+        await _in_background(stack, tunnels.run())
+        await _in_background(stack, _follow(config, lines, origins))
+        await _serve_operators(stack, settings.admin.listen, Admin(config, lines, metrics).routes())
+        await _serve_visitors(stack, settings, Connections(front, settings.server.limits.to_limits()))
         log.info("waitroom listens on %s", ", ".join(settings.server.listen))
         yield
 
@@ -80,53 +90,56 @@ async def _store(stack: AsyncExitStack, settings: Settings, state: Path) -> Stor
     return store
 
 
-def _front(config: ConfigFile, key_ring: keys.Keys, lines: Lines, relay: Relay, metrics: Metrics) -> Front:
+def _front(
+    config: ConfigFile, key_ring: keys.Keys, lines: Lines, origins: Origins[OriginConnection], metrics: Metrics
+) -> tuple[Front, Tunnels]:
     issuer = config.settings.server.issuer
     tickets = TicketSigner(key_ring.ticket)
     verifier = AdmissionVerifier({key.id: key.public for key in key_ring.admission}, issuer)
-    return Front(
+    reception = Reception(lines, tickets, verifier, Draws(key_ring.lasting), time.time)
+    papers = Papers(tickets, AdmissionSigner(key_ring.admission, issuer), time.time)
+    answers = Answers(Pages())
+    judge = Judge(reception, papers, answers, key_ring.lasting)
+    clients = Clients([ipaddress.ip_network(network) for network in config.settings.server.trusted_proxies])
+    tunnels = Tunnels(judge, clients)
+    front = Front(
         rooms=lambda: config.rooms,
-        reception=Reception(lines, tickets, verifier, Draws(key_ring.lasting), time.time),
-        papers=Papers(tickets, AdmissionSigner(key_ring.admission, issuer), time.time),
-        relay=relay,
-        answers=Answers(Pages()),
+        judge=judge,
+        places=Places(reception, judge, papers, answers),
+        own=Own(key_ring, lines),
+        choose=origins.choose,
         metrics=metrics,
-        trusted=[ipaddress.ip_network(network) for network in config.settings.server.trusted_proxies],
-        identity_secret=key_ring.lasting,
+        clients=clients,
+        tunnels=tunnels,
     )
+    return front, tunnels
 
 
-def _public_routes(front: Front, own: Own) -> list[web.RouteDef]:
-    return [
-        web.get("/.waitroom/jwks.json", own.key_set),
-        web.get("/.waitroom/live", own.live),
-        web.get("/.waitroom/ready", own.ready),
-        web.get("/.waitroom/rooms/{room}/place", front.place),
-        web.get("/.waitroom/rooms/{room}/draw", front.draw),
-        web.post("/.waitroom/rooms/{room}/leave", front.leave),
-        web.route("*", "/{path:(?s:.*)}", front.handle),
-    ]
-
-
-async def _listen(stack: AsyncExitStack, addresses: Sequence[str], routes: Sequence[web.RouteDef]) -> None:
-    """Raises ListenError where an address can't be had."""
+async def _serve_operators(stack: AsyncExitStack, address: str, routes: Sequence[web.RouteDef]) -> None:
+    """Raises ListenError where the address can't be had."""
     application = web.Application()
     application.add_routes(routes)
-    # A visitor who goes away takes the request to the origin along.
-    runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_S)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    for address in addresses:
-        host, _, port = address.rpartition(":")
-        try:
-            await web.TCPSite(runner, host.strip("[]"), int(port)).start()
-        except OSError as exc:
-            raise ListenError(f"can't listen on {address}: {exc.strerror}") from exc
+    for one in open_sockets([address], 1, {})[address]:
+        await web.SockSite(runner, one).start()
 
 
-async def _follow(config: ConfigFile, lines: Lines) -> None:
+async def _serve_visitors(stack: AsyncExitStack, settings: Settings, connections: Connections) -> None:
+    """Raises ListenError where an address can't be had."""
+    server = settings.server
+    await _in_background(stack, connections.run())
+    stack.push_async_callback(connections.drain, 0.0)
+    for one in (one for some in open_sockets(server.listen, 1, {}).values() for one in some):
+        accepting = await listener.accept(one, connections.protocol, head_s=server.limits.head_s)
+        stack.callback(accepting.close)
+
+
+async def _follow(config: ConfigFile, lines: Lines, origins: Origins[OriginConnection]) -> None:
     async for rooms in config.changes():
         lines.apply(rooms)
+        origins.apply(rooms)
 
 
 async def _in_background(stack: AsyncExitStack, work: Coroutine[object, object, None]) -> None:

@@ -1,12 +1,14 @@
 """What a visitor asks for, read from the head of a request: who, what kind of answer, and whether it may wait. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
-from waitroom.headers import Client, Fields, Network, client, values
+from waitroom.headers import Client, Fields, values
 
 Kind = Literal["page", "json", "other"]
+# Browsers of one kind all send the same Accept-Encoding.
+MOST_ENCODINGS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,15 @@ class Asking:
         ahead = [*values(self.fields, "sec-purpose"), *values(self.fields, "purpose")]
         return self.method == "GET" and self.kind != "other" and not any("prefetch" in value for value in ahead)
 
+    @property
+    def accepts_gzip(self) -> bool:
+        """Whether the answer may be sent as gzip."""
+        return _accepts_gzip(",".join(values(self.fields, "accept-encoding")))
 
-def read(
-    method: str, target: str, fields: Fields, *, peer: str, scheme: str, trusted: Sequence[Network], request_id: str
-) -> Asking:
-    """Reads the head of a request that came from the address `peer` over `scheme`."""
-    return Asking(client(peer, scheme, fields, trusted), method, target, fields, _kind(fields), request_id)
+
+def read(method: str, target: str, fields: Fields, *, client: Client, request_id: str) -> Asking:
+    """Reads the head of a request that came from a client."""
+    return Asking(client, method, target, fields, _kind(fields), request_id)
 
 
 def _kind(fields: Fields) -> Kind:
@@ -40,3 +45,23 @@ def _kind(fields: Fields) -> Kind:
         destination = "".join(values(fields, "sec-fetch-dest"))
         return "page" if destination in ("", "document", "iframe") else "other"
     return "json" if "application/json" in accepted else "other"
+
+
+@lru_cache(MOST_ENCODINGS)
+def _accepts_gzip(accept_encoding: str) -> bool:
+    """By the weight of gzip, or else of `*` (RFC 9110, section 12.5.3). Who says nothing gets no coding."""
+    weights: dict[str, float] = {}
+    for item in accept_encoding.lower().split(","):
+        coding, _, parameter = item.partition(";")
+        weights[coding.strip()] = _weight(parameter.strip())
+    return weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0))) > 0
+
+
+def _weight(parameter: str) -> float:
+    """A weight that can't be read counts as none: the answer as it is, is always understood."""
+    if not parameter:
+        return 1.0
+    try:
+        return float(parameter.removeprefix("q="))
+    except ValueError:
+        return 0.0

@@ -4,19 +4,12 @@ import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from watchfiles import Change, awatch
-
-from waitroom import settings
+from waitroom import settings, watch
 from waitroom.errors import ConfigError, Fault
 from waitroom.rooms import Rooms
 from waitroom.settings import Settings
 
 log = logging.getLogger(__name__)
-
-STEP_MS = 50
-DEBOUNCE_MS = 200
-# A mounted ConfigMap changes by this link alone.
-KUBERNETES_LINK = "..data"
 
 
 class ConfigFile:
@@ -47,14 +40,9 @@ class ConfigFile:
 
     async def changes(self) -> AsyncIterator[Rooms]:
         """Gives the rooms anew after each change of the file for the good, until cancelled."""
-        # The folder is watched, not the file: editors and mounted volumes replace files rather than write them.
-        folder = self.path.parent
-        async for _ in awatch(folder, watch_filter=self._concerns, step=STEP_MS, debounce=DEBOUNCE_MS, recursive=False):
+        async for _ in watch.changes(self.path):
             if rooms := self.read_again():
                 yield rooms
-
-    def _concerns(self, _: Change, path: str) -> bool:
-        return Path(path).name in (self.path.name, KUBERNETES_LINK)
 
     def _warn(self, new: Settings) -> None:
         if new.version < self.settings.version:
@@ -64,5 +52,5 @@ class ConfigFile:
                 new.version,
                 self.settings.version,
             )
-        for table in self.settings.needs_restart(new):
-            log.warning("a change in [%s] takes effect at the next start", table)
+        for table in self.settings.needs_workers(new):
+            log.warning("a change in [%s] takes effect on SIGHUP", table)

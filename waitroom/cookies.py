@@ -1,13 +1,17 @@
 """The two cookies of a room: the visitor's ticket, and the admission while the visitor is inside."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from http.cookies import SimpleCookie
 
 # The place is kept for a week, whatever becomes of the tab.
 TICKET_MAX_AGE_S = 7 * 86_400
 ADMISSION = ".admission"
+# Names of cookies: they are asked for with each request.
+MOST_REMEMBERED = 4096
 
 
+@lru_cache(MOST_REMEMBERED)
 def ticket_cookie(room: str, key: str, *, secure: bool) -> str:
     """The name of the ticket's cookie: each line of a room has its own. The prefix binds it to this host (RFC 6265bis,
     section 4.1.3.2). Neither rooms nor keys have a dot in their names."""
@@ -15,6 +19,7 @@ def ticket_cookie(room: str, key: str, *, secure: bool) -> str:
     return f"__Host-wr-{name}" if secure else f"wr-{name}"
 
 
+@lru_cache(MOST_REMEMBERED)
 def admission_cookie(room: str, key: str, *, secure: bool) -> str:
     """The name of the admission's cookie."""
     return f"{ticket_cookie(room, key, secure=secure)}{ADMISSION}"

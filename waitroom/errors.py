@@ -38,9 +38,17 @@ class WrongEpochError(WaitroomError):
 
 
 class OriginError(WaitroomError):
-    """The origin gave no usable response."""
+    """The `origin` (its URL) gave no usable response; `fault` says why."""
 
     status = 502
+
+    def __init__(self, origin: str, fault: str = "") -> None:
+        super().__init__(origin, fault)
+        self.origin = origin
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.fault}" if self.fault else self.origin
 
 
 class OriginUnreachableError(OriginError):

@@ -17,8 +17,8 @@ ON_STORE_LOSS = {
 
 def explain(settings: Settings) -> Iterator[str]:
     """Lines of text."""
-    public, admin = ", ".join(settings.server.listen), settings.admin.listen
-    yield f"Version {settings.version}; listens on {public}, for operators on {admin}."
+    yield f"Version {settings.version}; listens on {_listeners(settings)}, for operators on {settings.admin.listen}."
+    yield from _server(settings)
     yield f"Places are kept in {'the configured Redis' if settings.store.url else 'an embedded Redis'}."
     for room in settings.to_rooms(edited_ms=0):
         yield from _room(room)
@@ -26,16 +26,33 @@ def explain(settings: Settings) -> Iterator[str]:
 
 def warnings(settings: Settings) -> Iterator[str]:
     """What works, and will be regretted."""
+    if everybody := [network for network in settings.server.proxy_protocol if network.endswith("/0")]:
+        yield f"server.proxy_protocol has {everybody[0]}: whoever connects can claim any address"
     if not settings.keys.admission or not settings.keys.ticket:
         yield "development keys are used: make a pair with `waitroom keys`, and name it in [keys]"
     for room in settings.to_rooms(edited_ms=0):
         yield from _room_warnings(room)
 
 
+def _listeners(settings: Settings) -> str:
+    server = settings.server
+    by_tls = [f"{address} (TLS)" for address in server.tls.listen] if server.tls else []
+    return ", ".join([*server.listen, *by_tls])
+
+
+def _server(settings: Settings) -> Iterator[str]:
+    server = settings.server
+    if server.workers > 1:
+        yield f"{server.workers} workers serve, each for itself; the limits of the rooms hold for all of them together."
+    if server.proxy_protocol:
+        yield f"Connections from {', '.join(server.proxy_protocol)} must begin with a PROXY header."
+
+
 def _room(room: Room) -> Iterator[str]:
     limits = room.limits
-    hosts, paths, origins = " ".join(room.hosts), " ".join(room.paths), " ".join(room.origins)
-    yield f"Room {room.name!r} guards {paths} on {hosts}, before {origins}."
+    hosts, paths = " ".join(room.hosts), " ".join(room.paths)
+    before = f"before {' '.join(room.origins)}" if room.origins else "and is only asked of by forward-auth"
+    yield f"Room {room.name!r} guards {paths} on {hosts}, {before}."
     match limits.mode:
         case "closed":
             yield "  It is closed: everybody is refused."
@@ -89,6 +106,8 @@ def _moment(ms: int) -> str:
 
 def _room_warnings(room: Room) -> Iterator[str]:
     limits = room.limits
+    if not room.origin_terms.verify:
+        yield f"room {room.name!r}: verify = false believes whoever answers in the place of its origins"
     sustained = _sustained_per_minute(room)
     if sustained < limits.rate_per_minute:
         yield (

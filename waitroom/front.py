@@ -1,235 +1,192 @@
-"""The public listener: turns a visitor's request into facts, and what is decided about it into a response."""
+"""The front: reads who asks, finds where each request belongs, and has it carried on or answered.
 
+What an admitted visitor asks for goes on at once, in the same turn of the event loop; so does a poll of who waits.
+Everything else may take its time in a task of its own.
+"""
+
+import asyncio
 import logging
-import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import assert_never
+import time
+from collections.abc import Callable, Coroutine
 
-from aiohttp import web
-
-from waitroom import asking as reading
-from waitroom.answers import Answers, problem
-from waitroom.asking import Asking
-from waitroom.cookies import ADMISSION, admission_cookie, set_cookie, ticket_cookie, tickets_of
-from waitroom.errors import OriginError, StoreLostError
-from waitroom.gate import Admit, Answer, Forward, Lend, Pass, Reason, Refuse, Wait
-from waitroom.headers import Command, Network, cookie, cookie_names
+from waitroom.admission import HEADER
+from waitroom.answers import problem
+from waitroom.clients import Clients, forwarded_lines
+from waitroom.exchange import Exchange
+from waitroom.headers import Client
+from waitroom.judge import Carry, Judge, Say
 from waitroom.metrics import Metrics
-from waitroom.papers import Papers
-from waitroom.reception import Received, Reception, Visit
-from waitroom.relay import Relay
-from waitroom.rooms import Room, Rooms, host_name, normalised
-from waitroom.ticket import Ticket
+from waitroom.own import Own
+from waitroom.places import PREFIX, Places, Question
+from waitroom.relay import Errand, OriginOf, Relay
+from waitroom.response import Response
+from waitroom.rooms import Room, Rooms, Route
+from waitroom.tunnels import Tunnels
+from waitroom.wire.cookies import cookie
+from waitroom.wire.errors import RequestError
 
 log = logging.getLogger(__name__)
 
-OWN_PREFIX = "/.waitroom/"
-REQUEST_ID_BYTES = 8
-# Of one room's lines, how many a visitor may stand in at a time.
-MOST_TICKETS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What a request carries to the origin: the text of its admission, and whose place that is, 0 for nobody's."""
-
-    text: str | None = field(repr=False)
-    key: str
-    number: int
+REFUSALS = {
+    400: "Bad request",
+    408: "The request took too long",
+    413: "The body is too large",
+    414: "The address is too long",
+    431: "The header fields are too large",
+    501: "Not implemented",
+    503: "Too many connections",
+    505: "HTTP version not supported",
+}
+ADMISSION_FIELD = f"{HEADER}: ".encode()
 
 
 class Front:
-    """Answers everything that comes to the public listener. `rooms` gives the rooms in force."""
+    """Handles the exchanges of all connections. `rooms` gives the rooms in force, `choose` an origin of a room other
+    than the one that failed."""
+
+    now_s = staticmethod(time.monotonic)
 
     def __init__(
         self,
         rooms: Callable[[], Rooms],
-        reception: Reception,
-        papers: Papers,
-        relay: Relay,
-        answers: Answers,
+        judge: Judge,
+        places: Places,
+        own: Own,
+        choose: Callable[[Room, OriginOf | None], OriginOf | None],
         metrics: Metrics,
-        trusted: Sequence[Network],
-        identity_secret: bytes,
+        clients: Clients,
+        tunnels: Tunnels,
     ) -> None:
+        self.keep = tunnels.keep
+        self.choose = choose
         self._rooms = rooms
-        self._reception = reception
-        self._papers = papers
-        self._relay = relay
-        self._answers = answers
+        self._judge = judge
+        self._places = places
+        self._own = own
         self._metrics = metrics
-        self._trusted = trusted
-        self._identity_secret = identity_secret
+        self._clients = clients
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """A request for a site behind us."""
-        asking = self._read(request)
-        path = normalised(asking.target)
-        room = self._rooms().match(host_name(asking.client.host), path)
-        if room is None:
-            return problem(404, "no_room", "No site here", f"No room guards {asking.client.host}{path}.")
-        key = room.key_of(path)
-        if key is None:
-            return problem(404, "no_line", "No line here", f"No line of {room.title} can be at {path}.")
-        visit = self._visit(room, asking, key, path)
-        received = await self._reception.receive(room, visit)
-        self._metrics.count(room.name, type(received.decision).__name__.lower())
-        return await self._respond(request, room, asking, visit, received)
+    # What connections tell.
 
-    async def place(self, request: web.Request) -> web.Response:
-        """`GET /.waitroom/rooms/{room}/place`: where a visitor stands."""
-        room, key, asking = self._line_of(request)
-        place = await self._reception.place(room, self._visit(room, asking, key))
-        self._metrics.count(room.name, "poll")
-        return self._answers.place(place)
-
-    async def draw(self, request: web.Request) -> web.Response:
-        """`GET /.waitroom/rooms/{room}/draw`: what was committed to, and after the opening the proof, for everybody."""
-        room, key, _ = self._line_of(request)
-        told = self._reception.draw(room, key)
-        if told is None:
-            return problem(404, "no_draw", "No draw here", f"{room.title} draws no places.")
-        return self._answers.draw(told)
-
-    async def leave(self, request: web.Request) -> web.Response:
-        """`POST /.waitroom/rooms/{room}/leave`: gives the place back."""
-        room, key, asking = self._line_of(request)
+    def handle(self, exchange: Exchange) -> None:
+        """A request has come."""
         try:
-            await self._reception.release(room, self._visit(room, asking, key))
-        except StoreLostError:
-            return self._answers.store_lost(room, asking)
-        self._metrics.count(room.name, "leave")
-        response = self._answers.left(room, asking)
-        cookies = self._papers.removed(room, key, secure=asking.client.is_secure)
-        response.headers.extend([("Set-Cookie", cookie) for cookie in cookies])
-        return response
+            self._route(exchange)
+        except Exception:
+            log.exception("a request could not be answered (request %s)", exchange.request_id)
+            self._break_down(exchange)
 
-    async def _respond(
-        self, request: web.Request, room: Room, asking: Asking, visit: Visit, received: Received
-    ) -> web.StreamResponse:
-        secure, key = asking.client.is_secure, visit.key
-        cookies = self._ticket_cookies(room, key, asking, received.new_ticket) if received.new_ticket else []
-        match received.decision:
-            case Forward(admission):
-                token = Token(visit.admission, key, admission.number) if admission else Token(None, key, 0)
-                return await self._carry(request, room, asking, token, cookies)
-            case Admit(visitor, number, lease_end_ms):
-                admitted = self._papers.admission(room, key, visitor, number, lease_end_ms, secure=secure)
-                token = Token(admitted.token, key, number)
-                return await self._carry(request, room, asking, token, [*cookies, admitted.cookie])
-            case Pass():
-                token = Token(self._papers.open_admission(room, key), key, 0)
-                return await self._carry(request, room, asking, token, cookies)
-            case Lend():
-                lent = self._papers.loan(room, key, secure=secure)
-                return await self._carry(request, room, asking, Token(lent.token, key, 0), [*cookies, lent.cookie])
-            case Wait(ticket, standing):
-                place = self._reception.waiting(room, key, ticket, standing)
-                response = self._answers.waiting(room, key, place, asking, is_new=bool(cookies))
-                response.headers.extend([("Set-Cookie", field) for field in cookies])
-                return response
-            case Refuse(reason):
-                return self._refused(room, key, asking, reason)
-            case Answer():
-                return problem(404, "not_found", "Not found", f"Waitroom has nothing at {asking.target}.")
-            case decision:
-                assert_never(decision)
+    def refuse(self, exchange: Exchange, error: RequestError) -> None:
+        """A request that is never forwarded, since what it says is not clear, or too much."""
+        self._say(exchange, Say(problem(error.status, error.code, REFUSALS[error.status])), "bad_request")
 
-    async def _carry(
-        self, request: web.Request, room: Room, asking: Asking, token: Token, cookies: list[str]
-    ) -> web.StreamResponse:
-        async def obey(command: Command) -> list[str]:
-            return await self._obey(command, room, asking, token)
+    def finished(self, exchange: Exchange) -> None:
+        """An exchange is over."""
+        self._metrics.count(exchange.room, exchange.outcome)
 
+    # What relays ask for.
+
+    async def obey(self, exchange: Exchange, errand: Errand, command: str) -> list[str]:
+        """Does what the origin commands; gives the cookies to set."""
+        secure = self._clients.of(exchange)[0].is_secure
+        return await self._judge.obey(errand.room, errand.key, errand.number, command, secure=secure)
+
+    def fail(self, exchange: Exchange, errand: Errand, status: int, why: str) -> None:
+        """The origin has given nothing to pass on."""
+        exchange.outcome = why
+        exchange.answer(self._judge.failure(errand.room, status, self._clients.asking(exchange)), errand.cookies)
+
+    # Ways to answer.
+
+    def _route(self, exchange: Exchange) -> None:
+        asker, host = self._clients.of(exchange)
+        target = exchange.target
+        exchange.client = asker.address
+        exchange.request_id = self._clients.request_id(exchange)
+        route = self._rooms().route(host, target.path)
+        room = route.room
+        if route.own:
+            self._handle_own(exchange, asker)
+        elif room is None:
+            detail = f"No room guards {asker.host}{route.path}."
+            self._say(exchange, Say(problem(404, "no_room", "No site here", detail)), "refuse")
+        elif route.key is None:
+            exchange.room = room.name
+            detail = f"No line of {room.title} can be at {route.path}."
+            self._say(exchange, Say(problem(404, "no_line", "No line here", detail)), "refuse")
+        else:
+            exchange.room, exchange.key = room.name, route.key
+            cookies = exchange.head.looked.get(b"cookie")
+            token = cookie(cookies, route.admission_names[asker.is_secure]) if cookies else ""
+            carry = self._judge.at_once(room, route, token)
+            if carry:
+                self._carry(exchange, room, asker, carry, "forward")
+            else:
+                self._settle(exchange, self._judged(exchange, room, route, asker))
+
+    def _handle_own(self, exchange: Exchange, asker: Client) -> None:
+        """What is for waitroom itself."""
+        target = exchange.target.raw
+        if not target.startswith(PREFIX):
+            path = exchange.target.path.decode("latin-1")
+            self._say(exchange, Say(self._own.answer(exchange.head.method, path)), "answer")
+            return
+        question = self._places.read(self._rooms(), exchange.head.method, target)
+        if isinstance(question, Response):
+            self._say(exchange, Say(question), "answer")
+            return
+        exchange.room, exchange.key = question.room.name, question.key
+        cookies = exchange.head.looked.get(b"cookie", ())
+        if response := self._places.at_once(question, cookies, secure=asker.is_secure):
+            self._say(exchange, Say(response), "poll")
+        else:
+            self._settle(exchange, self._told(exchange, question))
+
+    async def _judged(self, exchange: Exchange, room: Room, route: Route, asker: Client) -> None:
+        verdict = await self._judge.judge(room, route, self._clients.asking(exchange))
+        match verdict.act:
+            case Carry() as carry:
+                self._carry(exchange, room, asker, carry, verdict.outcome)
+            case Say() as say:
+                self._say(exchange, say, verdict.outcome)
+
+    async def _told(self, exchange: Exchange, question: Question) -> None:
+        outcome = "poll" if question.about == "place" else question.about
+        self._say(exchange, await self._places.answer(question, self._clients.asking(exchange)), outcome)
+
+    def _settle(self, exchange: Exchange, work: Coroutine[object, object, None]) -> None:
+        """Answers in a task of its own, which ends if the visitor goes."""
+        task = asyncio.create_task(self._answered(exchange, work))
+        exchange.task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answered(self, exchange: Exchange, work: Coroutine[object, object, None]) -> None:
         try:
-            return await self._relay.carry(request, asking, room, token.text, cookies, obey)
-        except OriginError as exc:
-            log.warning("origin %s gave no response: %s (request %s)", exc, type(exc).__name__, asking.request_id)
-            response = self._answers.failure(room, exc.status, asking)
-            response.headers.extend([("Set-Cookie", field) for field in cookies])
-            return response
+            await work
+        except Exception:
+            log.exception("a request could not be answered (request %s)", exchange.request_id)
+            self._break_down(exchange)
 
-    async def _obey(self, command: Command, room: Room, asking: Asking, token: Token) -> list[str]:
-        """Does with a visitor's place what the origin says, and gives the cookies that follow from it."""
-        if token.number == 0:
-            return []
-        secure = asking.client.is_secure
-        try:
-            match command:
-                case "release":
-                    await self._reception.release_number(room, token.key, token.number)
-                    return self._papers.removed(room, token.key, secure=secure)
-                case "revoke":
-                    await self._reception.revoke_number(room, token.key, token.number)
-                    return [self._papers.without_admission(room, token.key, secure=secure)]
-        except StoreLostError:
-            log.warning("the store is lost: %s of %s was not done (request %s)", command, token, asking.request_id)
-            return []
+    def _break_down(self, exchange: Exchange) -> None:
+        """A fault of ours: told as such, and the log says which."""
+        exchange.will_close = True
+        detail = f"Reference: {exchange.request_id}"
+        self._say(exchange, Say(problem(500, "failed", "Something went wrong here", detail)), "failed")
 
-    def _ticket_cookies(self, room: Room, key: str, asking: Asking, ticket: Ticket) -> list[str]:
-        """The new ticket's cookie. Who stands in many lines of a room gives the oldest place up: a browser's cookies
-        must fit into one header."""
-        secure = asking.client.is_secure
-        fields = [self._papers.ticket(room, key, ticket, secure=secure)]
-        if key:
-            own = ticket_cookie(room.name, key, secure=secure)
-            names = [name for name in tickets_of(room.name, cookie_names(asking.fields), secure=secure) if name != own]
-            for name in names[: max(0, len(names) + 1 - MOST_TICKETS)]:
-                fields += [set_cookie(gone, "", 0, secure=secure) for gone in (name, name + ADMISSION)]
-        return fields
+    def _say(self, exchange: Exchange, say: Say, outcome: str) -> None:
+        exchange.outcome = outcome
+        exchange.answer(say.response, say.cookies)
 
-    def _refused(self, room: Room, key: str, asking: Asking, reason: Reason) -> web.Response:
-        match reason:
-            case "closed":
-                return self._answers.closed(room, asking)
-            case "store_lost":
-                return self._answers.store_lost(room, asking)
-            case "full":
-                return self._answers.full(room, asking)
-            case "no_place":
-                return self._answers.no_place()
-            case "no_identity":
-                return self._answers.no_identity(room, asking)
-            case "revoked":
-                return self._answers.revoked(room, asking)
-            case "void":
-                response = self._answers.void(room, asking)
-                field = self._papers.without_ticket(room, key, secure=asking.client.is_secure)
-                response.headers.add("Set-Cookie", field)
-                return response
-            case _:
-                assert_never(reason)
-
-    def _read(self, request: web.Request) -> Asking:
-        return reading.read(
-            request.method,
-            request.raw_path,
-            list(request.headers.items()),
-            peer=request.remote or "",
-            scheme=request.scheme,
-            trusted=self._trusted,
-            request_id=secrets.token_hex(REQUEST_ID_BYTES),
-        )
-
-    def _visit(self, room: Room, asking: Asking, key: str, path: str = "") -> Visit:
-        secure = asking.client.is_secure
-        return Visit(
-            ticket=cookie(asking.fields, ticket_cookie(room.name, key, secure=secure)),
-            admission=cookie(asking.fields, admission_cookie(room.name, key, secure=secure)),
-            key=key,
-            identity=room.identity.of(asking.fields, self._identity_secret) if room.identity else "",
-            own=path.startswith(OWN_PREFIX),
-            bypass=room.lets_by(asking.target.partition("?")[0], path),
-            joins=asking.joins,
-        )
-
-    def _line_of(self, request: web.Request) -> tuple[Room, str, Asking]:
-        """The room and key that an address of our own names."""
-        name, key = request.match_info["room"], request.query.get("key", "")
-        room = self._rooms().named(name)
-        if room is None:
-            raise web.HTTPNotFound(text=f"there is no room {name!r}")
-        if not room.has_key(key):
-            raise web.HTTPNotFound(text=f"room {name!r} has no line of key {key!r}")
-        return room, key, self._read(request)
+    def _carry(self, exchange: Exchange, room: Room, asker: Client, carry: Carry, outcome: str) -> None:
+        exchange.outcome = outcome
+        if exchange.is_over:
+            return
+        ours = [
+            forwarded_lines(asker),
+            b"X-Request-Id: " + exchange.request_id.encode(),
+        ]
+        if carry.token is not None:
+            ours.append(ADMISSION_FIELD + carry.token.encode("latin-1"))
+        Relay(exchange, Errand(room, exchange.key, carry.number, carry.token or "", ours, carry.cookies), self).start()

@@ -125,12 +125,19 @@ def outright(facts: Facts) -> Settled | None:
     return None
 
 
+def goes_on(mode: Mode, on_loss: OnStoreLoss | None, session_s: float, admission: Admission, now_s: float) -> bool:
+    """Whether a verified admission, behind which certainly stands a lease, lets a request on without asking the line:
+    what `decide` then answers is Forward, with nothing to renew."""
+    is_gated = mode not in ("closed", "open") and on_loss != "closed"
+    return is_gated and admission.expires_s - now_s >= session_s * RENEW_BELOW
+
+
 def _by_admission(facts: Facts, now_s: float) -> Decision:
     if facts.on_loss == "closed":
         return Refuse("store_lost")
     if facts.admission:
-        left_s = facts.admission.expires_s - now_s
-        return Forward(facts.admission, renew=facts.unsure or left_s < facts.session_s * RENEW_BELOW)
+        is_sure = goes_on(facts.mode, facts.on_loss, facts.session_s, facts.admission, now_s)
+        return Forward(facts.admission, renew=facts.unsure or not is_sure)
     if facts.on_loan:
         return Forward(facts.on_loan)
     if facts.on_loss == "open" and _may_borrow(facts):

@@ -1,32 +1,16 @@
-"""Header fields on their way between visitor and origin: what is dropped, what is ours, what is added. Pure."""
+"""Header fields as text: who asks, as far as that can be believed, and what cookies were brought. Pure."""
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-from waitroom import admission
 
 Fields = list[tuple[str, str]]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# On a response of the origin's: gives the visitor's place back, or takes it away. What a visitor sends under that name
-# is removed, so that no origin that echoes it obeys a visitor.
-COMMAND = "x-waitroom-command"
-Command = Literal["release", "revoke"]
-# RFC 9110, section 7.6.1; Keep-Alive and Proxy-Connection by custom.
-HOP_BY_HOP = {
-    "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-    "proxy-authenticate", "proxy-authorization",
-}  # fmt: skip
-# What Connection may name and can't remove: a visitor could otherwise strip what the origin decides by.
-NEVER_HOP_BY_HOP = {"host", "content-length", "cookie", "authorization"}
-OUR_REQUEST_FIELDS = {
-    admission.HEADER.lower(), COMMAND,
-    "x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded",
-}  # fmt: skip
-COOKIE_PREFIXES = ("wr-", "__host-wr-")
-VIA = "1.1 waitroom"
+AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%-]{1,255})(?::[0-9]{0,5})?")
+# RFC 7239, section 4: a parameter, its value a token or quoted.
+FORWARDED = re.compile(r'(for|host|proto)=(?:"([^"\\]*)"|([^\s;,"]*))', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,50 +27,47 @@ class Client:
 
 
 def client(peer: str, scheme: str, fields: Sequence[tuple[str, str]], trusted: Sequence[Network]) -> Client:
-    """Who asks. X-Forwarded-* counts only from a peer in the trusted networks, and is walked from the right: the first
-    address that is not trusted is the visitor's."""
+    """Who asks. X-Forwarded-*, or where there is none Forwarded (RFC 7239), counts only from a peer in the trusted
+    networks. It is walked from the right: the first address that is not trusted is the visitor's."""
     host = _last(fields, "host")
-    if not _is_in(peer, trusted):
+    if not is_trusted(peer, trusted):
         return Client(peer, scheme, host)
-    hops = [hop.strip() for hop in ",".join(values(fields, "x-forwarded-for")).split(",") if hop.strip()]
-    address = next((hop for hop in reversed(hops) if not _is_in(hop, trusted)), hops[0] if hops else peer)
-    proto = _last(fields, "x-forwarded-proto").lower()
+    told = _forwarded(fields)
+    hops = told["for"]
+    address = next((hop for hop in reversed(hops) if not is_trusted(hop, trusted)), hops[0] if hops else peer)
+    proto, told_host = _final(told["proto"]).lower(), _final(told["host"])
     return Client(
         address if _is_address(address) else peer,
         proto if proto in ("http", "https") else scheme,
-        _last(fields, "x-forwarded-host") or host,
+        told_host if AUTHORITY.fullmatch(told_host) else host,
     )
 
 
-def to_origin(fields: Sequence[tuple[str, str]], asking: Client, token: str | None, request_id: str) -> Fields:
-    """The visitor's fields as the origin gets them: end-to-end, ours removed, then ours added."""
-    kept = [(name, value) for name, value in _end_to_end(fields) if name.lower() not in OUR_REQUEST_FIELDS]
-    passed = [(name, value) for name, value in map(_without_our_cookies, kept) if value or name.lower() != "cookie"]
-    passed += [
-        ("X-Forwarded-For", asking.address),
-        ("X-Forwarded-Proto", asking.scheme),
-        ("X-Forwarded-Host", asking.host),
-        ("X-Request-Id", request_id),
-        ("Via", VIA),
-    ]
-    if token is not None:
-        passed.append((admission.HEADER, token))
-    return passed
+def _forwarded(fields: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """What proxies in front have told, each in the order of the hops."""
+    told = {name: _items(values(fields, f"x-forwarded-{name}")) for name in ("for", "proto", "host")}
+    if any(told.values()):
+        told["for"] = [_node(hop) for hop in told["for"]]
+        return told
+    for name, quoted, token in FORWARDED.findall(",".join(values(fields, "forwarded"))):
+        value = quoted or token
+        told[name.lower()].append(_node(value) if name.lower() == "for" else value)
+    return told
 
 
-def to_visitor(fields: Sequence[tuple[str, str]]) -> Fields:
-    """The origin's fields as the visitor gets them; an origin does not set our cookies, and its commands are for us."""
-    kept = [field for field in _end_to_end(fields) if not _sets_our_cookie(field) and field[0].lower() != COMMAND]
-    return [*kept, ("Via", VIA)]
+def _items(values: Iterable[str]) -> list[str]:
+    return [item.strip() for item in ",".join(values).split(",") if item.strip()]
 
 
-def command(fields: Sequence[tuple[str, str]]) -> Command | None:
-    """What the origin wants done with the place of the visitor whom it answers; None for nothing that we know."""
-    match _last(fields, COMMAND).lower():
-        case "release" | "revoke" as known:
-            return known
-        case _:
-            return None
+def _node(text: str) -> str:
+    """An address without brackets and port."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
+
+
+def _final(items: Sequence[str]) -> str:
+    return items[-1] if items else ""
 
 
 def cookie(fields: Sequence[tuple[str, str]], name: str) -> str:
@@ -103,28 +84,6 @@ def cookie_names(fields: Sequence[tuple[str, str]]) -> list[str]:
     return [pair.partition("=")[0] for pair in _cookie_pairs(values(fields, "cookie"))]
 
 
-def _end_to_end(fields: Sequence[tuple[str, str]]) -> Fields:
-    named = {option.strip().lower() for option in ",".join(values(fields, "connection")).split(",")}
-    dropped = HOP_BY_HOP | (named - NEVER_HOP_BY_HOP)
-    return [(name, value) for name, value in fields if name.lower() not in dropped]
-
-
-def _without_our_cookies(field: tuple[str, str]) -> tuple[str, str]:
-    name, value = field
-    if name.lower() != "cookie":
-        return field
-    return name, "; ".join(pair for pair in _cookie_pairs([value]) if not _is_our_cookie(pair))
-
-
-def _sets_our_cookie(field: tuple[str, str]) -> bool:
-    name, value = field
-    return name.lower() == "set-cookie" and _is_our_cookie(value.lstrip())
-
-
-def _is_our_cookie(pair: str) -> bool:
-    return pair.lower().startswith(COOKIE_PREFIXES)
-
-
 def _cookie_pairs(values: Iterable[str]) -> list[str]:
     return [pair.strip() for value in values for pair in value.split(";") if pair.strip()]
 
@@ -138,7 +97,8 @@ def _last(fields: Sequence[tuple[str, str]], name: str) -> str:
     return next(iter(reversed(values(fields, name))), "").strip()
 
 
-def _is_in(address: str, networks: Sequence[Network]) -> bool:
+def is_trusted(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an address is in one of the networks."""
     return _is_address(address) and any(ipaddress.ip_address(address) in network for network in networks)
 
 

@@ -75,6 +75,14 @@ class Lines:
         """Whether this process has that line."""
         return (room.name, key) in self._lines
 
+    def awake(self, room: Room, key: str) -> Line | None:
+        """The line, if this process has it as it is now."""
+        line = self._lines.get((room.name, key))
+        if line is None or line.snapshot is None or (key and self._sleeps((room.name, key), self._now_s())):
+            return None
+        self._used_s[room.name, key] = self._now_s()
+        return line
+
     def of_room(self, room: Room) -> Iterator[tuple[str, Line]]:
         """All lines of a room in this process, by key."""
         return ((key, line) for (name, key), line in self._lines.items() if name == room.name)

@@ -1,103 +1,189 @@
-"""What is counted: requests by room and outcome, and the lines of each room as seen last. Prometheus reads it.
+"""What this process counts: requests by room and outcome, how long they took, what failed. Prometheus reads it.
 
-Lines are summed up by room: a label for each key would have no bounds.
+A request ends some ten thousand times a second, and Prometheus asks a few times a minute: ending one only adds to plain
+numbers, and all that makes metrics of them waits until they are asked for.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from waitroom.line import Line
+from waitroom.line_metrics import LineCollector
 from waitroom.lines import Lines
 from waitroom.rooms import Room
 
-GAUGES = {
-    "inside": "Visitors inside, called or admitted.",
-    "late": "Visitors who came back after their number was passed.",
-    "waiting": "Present visitors who have not been called.",
-}
-COUNTERS = {
-    "joined": "Numbers given on joining.",
-    "called": "Numbers called.",
-    "claimed": "Called numbers whose visitor came.",
-    "released": "Places given back.",
-}
+# Upper bounds, in seconds. Our own share of a request is below a millisecond unless something is wrong.
+OWN_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+ORIGIN_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Histogram:
+    """Durations, in seconds: how many were at most as long as each bound and longer than the one before."""
+
+    __slots__ = ("bounds", "counts", "sum_s")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum_s = 0.0
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """As Prometheus has them: each bound with how many were at most as long."""
+        return list(zip([*map(str, self.bounds), "+Inf"], accumulate(self.counts), strict=True))
+
+
+class RoomCounts:
+    """What was counted of one room since the process began. `classes` are of statuses: 2xx at 2. An origin may send
+    any three digits."""
+
+    __slots__ = ("classes", "failures", "origin", "outcomes", "own")
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self.classes = [0] * 10
+        self.own = Histogram(OWN_S)
+        self.origin = Histogram(ORIGIN_S)
+        self.failures: Counter[str] = Counter()
 
 
 class Metrics:
-    """The registry of one process."""
+    """The registry of one process. A request that was matched by no room is counted for the room with the name ""."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "waitroom_requests_total", "Requests of visitors.", ["room", "outcome"], registry=self.registry
-        )
+        self._rooms: defaultdict[str, RoomCounts] = defaultdict(RoomCounts)
+        self._bytes_in = 0
+        self._bytes_out = 0
+        self.registry.register(RequestCollector(self._rooms, lambda: (self._bytes_in, self._bytes_out)))
+
+    def note(
+        self,
+        room: str,
+        outcome: str,
+        status: int,
+        bytes_in: int,
+        bytes_out: int,
+        seconds: float,
+        origin_seconds: float | None = None,
+    ) -> None:
+        """Counts a request that has ended: to be called once for each, instead of `count`.
+
+        `seconds` are all that it took, and `origin_seconds` what the origin took of them, None if none was asked.
+        `status` is 0 where nothing was answered.
+        """
+        counts = self._rooms[room]
+        counts.outcomes[outcome] += 1
+        counts.classes[status // 100] += 1
+        self._bytes_in += bytes_in
+        self._bytes_out += bytes_out
+        if origin_seconds is not None:
+            seconds -= origin_seconds
+            origin = counts.origin
+            origin.counts[bisect_left(ORIGIN_S, origin_seconds)] += 1
+            origin.sum_s += origin_seconds
+        own = counts.own
+        own.counts[bisect_left(OWN_S, seconds)] += 1
+        own.sum_s += seconds
 
     def count(self, room: str, outcome: str) -> None:
-        self._requests.labels(room, outcome).inc()
+        """Counts a request by its outcome alone."""
+        self._rooms[room].outcomes[outcome] += 1
+
+    def origin_failed(self, room: str, kind: str) -> None:
+        """Counts that an origin gave no usable response: it was unreachable, timed out, or whatever `kind` says."""
+        self._rooms[room].failures[kind] += 1
 
     def watch(self, lines: Lines, rooms: Callable[[], Iterable[Room]]) -> None:
         """Adds the lines of the rooms in force to what is exposed."""
         self.registry.register(LineCollector(lines, rooms))
+
+    def watch_connections(self, connections: Callable[[], Mapping[str, int]]) -> None:
+        """Adds how many visitors' connections there are, by state."""
+        self.registry.register(ConnectionCollector(connections))
+
+    def watch_access_log(self, dropped: Callable[[], int]) -> None:
+        """Adds how many entries the access log has dropped."""
+        self.registry.register(AccessLogCollector(dropped))
 
     def expose(self) -> bytes:
         """All of it, in Prometheus's text format."""
         return generate_latest(self.registry)
 
 
-class LineCollector(Collector):
-    """Reads the snapshots when Prometheus asks. What it counts never falls, though lines come and go: Prometheus would
-    take that for a restart, and count all that is left anew."""
+class RequestCollector(Collector):
+    """Makes metrics of what was counted. `sent` gives the bytes from and to visitors."""
 
-    def __init__(self, lines: Lines, rooms: Callable[[], Iterable[Room]]) -> None:
-        self._lines = lines
+    def __init__(self, rooms: Mapping[str, RoomCounts], sent: Callable[[], tuple[int, int]]) -> None:
         self._rooms = rooms
-        self._counted: dict[tuple[str, str], dict[str, int]] = {}
-        self._totals: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._sent = sent
 
     def collect(self) -> Iterator[Metric]:
-        lost = GaugeMetricFamily("waitroom_store_lost", "1 while Redis can't be used for this room.", labels=["room"])
-        for room in self._rooms():
-            lost.add_metric([room.name], int(any(self._lines.is_lost(line) for _, line in self._lines.of_room(room))))
-        yield lost
-        seen = {room: self._seen(room) for room in self._rooms()}
-        self._count(seen)
-        shown = {room: lines for room, lines in seen.items() if lines or room.has_keys}
-        yield from self._gauges(shown)
-        for field, text in COUNTERS.items():
-            counter = CounterMetricFamily(f"waitroom_{field}", text, labels=["room"])
-            for room in shown:
-                counter.add_metric([room.name], self._totals[room.name, field])
-            yield counter
+        yield self._requests()
+        yield self._responses()
+        yield self._histogram("waitroom_request_seconds", "Of a request, all but the origin's share.", "own")
+        yield self._histogram("waitroom_origin_seconds", "Of a request, the origin's share.", "origin")
+        yield self._origin_failures()
+        family = CounterMetricFamily("waitroom_bytes", "Bytes from and to visitors.", labels=["direction"])
+        for direction, sent in zip(("in", "out"), self._sent(), strict=True):
+            family.add_metric([direction], sent)
+        yield family
 
-    def _seen(self, room: Room) -> dict[str, Line]:
-        return {key: line for key, line in self._lines.of_room(room) if line.snapshot}
+    def _requests(self) -> Metric:
+        family = CounterMetricFamily("waitroom_requests", "Requests of visitors.", labels=["room", "outcome"])
+        for room, counts in self._rooms.items():
+            for outcome, count in counts.outcomes.items():
+                family.add_metric([room, outcome], count)
+        return family
 
-    def _gauges(self, seen: dict[Room, dict[str, Line]]) -> Iterator[Metric]:
-        for field, text in GAUGES.items():
-            gauge = GaugeMetricFamily(f"waitroom_{field}", text, labels=["room"])
-            for room, lines in seen.items():
-                gauge.add_metric([room.name], sum(getattr(line.snapshot, field) for line in lines.values()))
-            yield gauge
-        for field in ("cap", "rate_per_minute"):
-            limit = GaugeMetricFamily(f"waitroom_{field}", f"The {field} in force, of each line.", labels=["room"])
-            for room, lines in seen.items():
-                limits = next((line.in_force for line in lines.values()), room.limits)
-                limit.add_metric([room.name], getattr(limits, field))
-            yield limit
+    def _responses(self) -> Metric:
+        family = CounterMetricFamily("waitroom_responses", "Responses to visitors.", labels=["room", "status_class"])
+        for room, counts in self._rooms.items():
+            for first, count in enumerate(counts.classes):
+                if first and count:
+                    family.add_metric([room, f"{first}xx"], count)
+        return family
 
-    def _count(self, seen: dict[Room, dict[str, Line]]) -> None:
-        """Adds what was counted since the last time, of a line of a key since this process first saw it."""
-        counted: dict[tuple[str, str], dict[str, int]] = {}
-        for room, lines in seen.items():
-            for key, line in lines.items():
-                now = counted[room.name, key] = {field: getattr(line.snapshot, field) for field in COUNTERS}
-                first = {field: getattr(line.first, field) for field in COUNTERS} if key else dict.fromkeys(COUNTERS, 0)
-                before = self._counted.get((room.name, key), first)
-                for field, value in now.items():
-                    # Less than before: Redis was emptied, and counts from nothing.
-                    self._totals[room.name, field] += value - before[field] if value >= before[field] else value
-        self._counted = counted
+    def _histogram(self, name: str, text: str, field: str) -> Metric:
+        family = HistogramMetricFamily(name, text, labels=["room"])
+        for room, counts in self._rooms.items():
+            histogram: Histogram = getattr(counts, field)
+            if any(histogram.counts):
+                family.add_metric([room], histogram.buckets(), histogram.sum_s)
+        return family
+
+    def _origin_failures(self) -> Metric:
+        text = "Times that an origin gave no usable response."
+        family = CounterMetricFamily("waitroom_origin_failures", text, labels=["room", "kind"])
+        for room, counts in self._rooms.items():
+            for kind, count in counts.failures.items():
+                family.add_metric([room, kind], count)
+        return family
+
+
+class ConnectionCollector(Collector):
+    """How many visitors' connections there are when Prometheus asks, by state."""
+
+    def __init__(self, connections: Callable[[], Mapping[str, int]]) -> None:
+        self._connections = connections
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily("waitroom_connections", "Connections of visitors.", labels=["state"])
+        for state, count in self._connections().items():
+            family.add_metric([state], count)
+        yield family
+
+
+class AccessLogCollector(Collector):
+    """What the access log has lost."""
+
+    def __init__(self, dropped: Callable[[], int]) -> None:
+        self._dropped = dropped
+
+    def collect(self) -> Iterator[Metric]:
+        text = "Entries of the access log that could not be written."
+        yield CounterMetricFamily("waitroom_access_log_dropped", text, value=self._dropped())

@@ -1,15 +1,26 @@
-"""The pages that visitors see of waitroom itself. Pure rendering: each is one answer, with style and script inside."""
+"""The pages that visitors see of waitroom itself. Pure rendering: each is one answer, with style and script inside.
+
+A template is rendered once for each shape of its page: the room's texts, and all that the template asks about. What
+differs from visitor to visitor is a hole in the prepared text.
+"""
 
 import re
-from typing import Literal
+import secrets
+from collections.abc import Hashable, Mapping
+from functools import lru_cache, partial
+from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from waitroom import words
 from waitroom.place import Place
+from waitroom.prepared import Filled, Form, Hole, Prepared
 
 Notice = Literal["no_identity", "revoked", "void"]
 _PATH = re.compile(r"/(?:[^/\\\s]|\Z)")
+MARK_BYTES = 8
+# Each takes some 25 KB.
+MOST_SHAPES = 256
 
 
 class Pages:
@@ -20,7 +31,7 @@ class Pages:
     """
 
     def __init__(self) -> None:
-        environment = Environment(
+        self._environment = Environment(
             loader=PackageLoader("waitroom"),
             autoescape=True,
             undefined=StrictUndefined,
@@ -28,59 +39,81 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters |= {
-            "number": words.number,
-            "wait": words.wait,
-            "countdown": words.countdown,
-            "moment": words.moment,
-            "local": local,
-        }
-        self._waiting = environment.get_template("waiting.html")
-        self._closed = environment.get_template("closed.html")
-        self._refused = environment.get_template("refused.html")
-        self._failure = environment.get_template("failure.html")
-        self._left = environment.get_template("left.html")
-        self._notice = environment.get_template("notice.html")
+        self._environment.filters |= {name: partial(_formed, name) for name in FORMS}
+        self._prepared = lru_cache(MOST_SHAPES)(self._prepare)
 
     def waiting(
         self, place: Place, *, room_title: str, place_url: str, leave_url: str, here: str, refresh_s: int, nonce: str
-    ) -> str:
+    ) -> Filled:
         """The place in line, or before an opening the time until then.
 
         It asks `place_url` for news; without JavaScript it reloads itself after `refresh_s`.
         """
-        return self._waiting.render(
-            place=place,
-            room_title=room_title,
-            place_url=place_url,
-            leave_url=leave_url,
-            here=here,
-            refresh_s=refresh_s,
-            nonce=nonce,
-        )
+        draw = place.draw
+        fixed = {
+            "room_title": room_title,
+            "state": place.state,
+            "paused": place.paused,
+            "message": place.message,
+            "has_draw": draw is not None,
+        }
+        values = {
+            "position": place.position,
+            "waiting": place.waiting,
+            "wait_s": place.wait_s,
+            "poll_after_ms": place.poll_after_ms,
+            "opens_in_ms": place.opens_in_ms,
+            "opens_ms": place.opens_ms,
+            "arrival": draw and draw.arrival,
+            "place": draw and draw.place,
+            "size": draw and draw.size,
+            "commitment": draw and draw.commitment,
+            "seed": draw and draw.seed,
+            "place_url": place_url,
+            "leave_url": leave_url,
+            "here": here,
+            "refresh_s": refresh_s,
+            "nonce": nonce,
+        }
+        return self._filled("waiting.html", fixed, values)
 
-    def closed(self, *, room_title: str, message: str, nonce: str) -> str:
+    def closed(self, *, room_title: str, message: str, nonce: str) -> Filled:
         """The refusal of a closed room, with the operator's message if there is one."""
-        return self._closed.render(room_title=room_title, message=message, nonce=nonce)
+        return self._filled("closed.html", {"room_title": room_title, "message": message}, {"nonce": nonce})
 
-    def refused(self, *, room_title: str, retry_after_s: int, here: str, nonce: str, is_full: bool = False) -> str:
+    def refused(self, *, room_title: str, retry_after_s: int, here: str, nonce: str, is_full: bool = False) -> Filled:
         """For a visitor who has no place and cannot be given one now, because the store is lost, or because the room is
         full of lines. It tries again by itself."""
-        return self._refused.render(
-            room_title=room_title, retry_after_s=retry_after_s, here=here, nonce=nonce, is_full=is_full
-        )
+        fixed = {"room_title": room_title, "retry_after_s": retry_after_s, "is_full": is_full}
+        return self._filled("refused.html", fixed, {"here": here, "nonce": nonce})
 
-    def failure(self, status: int, *, room_title: str, request_id: str, here: str, nonce: str) -> str:
+    def failure(self, status: int, *, room_title: str, request_id: str, here: str, nonce: str) -> Filled:
         """For an admitted visitor whom the origin failed: `status` is 502, 503 or 504."""
-        return self._failure.render(status=status, room_title=room_title, request_id=request_id, here=here, nonce=nonce)
+        values = {"request_id": request_id, "here": here, "nonce": nonce}
+        return self._filled("failure.html", {"room_title": room_title, "status": status}, values)
 
-    def notice(self, name: Notice, *, room_title: str, message: str, here: str, nonce: str) -> str:
+    def notice(self, name: Notice, *, room_title: str, message: str, here: str, nonce: str) -> Filled:
         """Why a visitor has no place, and what can be done about it."""
-        return self._notice.render(name=name, room_title=room_title, message=message, here=here, nonce=nonce)
+        fixed = {"room_title": room_title, "name": name, "message": message}
+        return self._filled("notice.html", fixed, {"here": here, "nonce": nonce})
 
-    def left(self, *, room_title: str, nonce: str) -> str:
+    def left(self, *, room_title: str, nonce: str) -> Filled:
         """For a visitor who has given the place up."""
-        return self._left.render(room_title=room_title, nonce=nonce)
+        return self._filled("left.html", {"room_title": room_title}, {"nonce": nonce})
+
+    def _filled(self, template: str, fixed: Mapping[str, Hashable], values: Mapping[str, object]) -> Filled:
+        """A page whose shape is `fixed`, and of `values` whether there is something: templates ask no more of them. An
+        empty value is part of the shape, and no hole."""
+        shape = tuple([(name, value and True) for name, value in values.items()])
+        return self._prepared(template, tuple(fixed.items()), shape).filled(values)
+
+    def _prepare(
+        self, template: str, fixed: tuple[tuple[str, Hashable], ...], shape: tuple[tuple[str, object], ...]
+    ) -> Prepared:
+        mark = secrets.token_hex(MARK_BYTES)
+        holes = {name: Hole(mark, name) if kept is True else kept for name, kept in shape}
+        text = self._environment.get_template(template).render(dict(fixed) | holes)
+        return Prepared(text, mark, FORMS)
 
 
 def content_security_policy(nonce: str) -> str:
@@ -98,3 +131,18 @@ def local(here: str) -> str:
     slash; behind a dot segment, which they remove, it is the same path again.
     """
     return here if _PATH.match(here) else f"/.{here}"
+
+
+def _formed(form: str, value: Any) -> object:
+    """A filter for templates: a hole remembers it, and a value takes it at once."""
+    return Hole(value.mark, value.name, form) if isinstance(value, Hole) else FORMS[form](value)
+
+
+FORMS: dict[str, Form] = {
+    "plain": str,
+    "number": words.number,
+    "wait": words.wait,
+    "countdown": words.countdown,
+    "moment": words.moment,
+    "local": local,
+}

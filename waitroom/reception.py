@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from waitroom.admission import OPEN_VISITOR, Admission, AdmissionVerifier
 from waitroom.draw import Draws, commitment
 from waitroom.errors import AdmissionError, StoreLostError, TicketError
-from waitroom.gate import Admit, Ask, Facts, Forward, Lend, Refuse, Settled, decide, outright
+from waitroom.gate import Admit, Ask, Facts, Forward, Lend, Refuse, Settled, decide, goes_on, outright
 from waitroom.identity import is_person
 from waitroom.line import Joined, Line
 from waitroom.lines import Lines
@@ -92,6 +92,35 @@ class Reception:
                     return Received(decision)
                 case _:
                     return Received(decision, new_ticket)
+
+    def recall(self, room: Room, key: str, token: str) -> Admission | None:
+        """The admission of a visitor who is inside and may go on, where nothing need be asked or verified for that."""
+        known = self._known.get((room.name, token))
+        line = self._lines.awake(room, key) if known and known.key == key and known.number else None
+        if known is None or line is None:
+            return None
+        limits = line.in_force
+        on_loss = room.on_store_loss if self._lines.is_lost(line) else None
+        if not goes_on(limits.mode, on_loss, limits.session_ms / 1000, known, self._now_s()):
+            return None
+        if line.has_ended(known.number) or line.is_unsure(known.number, known.issued_s * 1000):
+            return None
+        line.hold_lease(known.number, known.expires_s * 1000)
+        return known
+
+    def is_open(self, room: Room, key: str) -> bool:
+        """Whether everybody passes, as far as that is known here."""
+        line = self._lines.awake(room, key)
+        return line is not None and line.in_force.mode == "open"
+
+    def place_at_once(self, room: Room, key: str, ticket_text: str) -> Place | None:
+        """The place of who brings this ticket, and no admission, where it is known here; a sign of presence, too."""
+        line = self._lines.awake(room, key)
+        ticket = self._ticket(room, line, Visit(ticket_text, "", key)) if line else None
+        if line is None or ticket is None or line.is_void(ticket.epoch):
+            return None
+        standing = self._standing(line, ticket.number)
+        return self.told(room, line, ticket, standing) if standing else None
 
     async def place(self, room: Room, visit: Visit) -> Place:
         """Where a visitor stands, and a sign of its presence. Redis is asked only for a number that was passed."""

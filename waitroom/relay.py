@@ -1,78 +1,348 @@
-"""Carries one exchange between visitor and origin: the request as it comes, the response as it comes, both streamed."""
+"""Carries one exchange to an origin and back: picks a connection, streams both bodies, and keeps each side at the
+pace of the other. What fails before any of the response came is tried once more, where that can do no harm (RFC 9110,
+9.2.2).
+"""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from itertools import count
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from aiohttp import web
-from multidict import CIMultiDict
-
-from waitroom.asking import Asking
-from waitroom.errors import OriginError
-from waitroom.forward import Forwarder, OriginRequest, OriginResponse
-from waitroom.headers import Command, command, to_origin, to_visitor
+from waitroom.errors import OriginError, OriginTimeoutError
+from waitroom.exchange import Exchange
+from waitroom.origin import Origin
+from waitroom.origin_connection import BUFFER_BYTES, OriginConnection
 from waitroom.rooms import Room
+from waitroom.wire.bodies import LAST_CHUNK, Body, chunk
+from waitroom.wire.heads import ResponseHead
+from waitroom.wire.rewriting import COMMAND, to_origin, upgrade_of
 
 log = logging.getLogger(__name__)
 
-Obey = Callable[[Command], Awaitable[list[str]]]
+# Asking twice for these is like asking once (RFC 9110, section 9.2.2).
+IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PROPFIND", b"REPORT", b"SEARCH", b"QUERY"))
+# How long a visitor that wants to be asked for its body waits for the origin to ask.
+INVITE_S = 1.0
 
 
-class Relayed(web.StreamResponse):
-    """A response of the origin's, to which aiohttp's server adds nothing that the origin did not say."""
+OriginOf = Origin[OriginConnection]
 
-    def __init__(self, response: OriginResponse, cookies: list[str]) -> None:
-        fields = CIMultiDict(to_visitor(response.fields))
-        for cookie in cookies:
-            fields.add("Set-Cookie", cookie)
-        if cookies:
-            fields["Cache-Control"] = "private, no-store"  # a cache on the way must not hand our cookies on
-        super().__init__(status=response.status, reason=response.reason, headers=fields)
-        self._given = frozenset(fields)
 
-    async def _prepare_headers(self) -> None:
-        await super()._prepare_headers()
-        for invented in ("Server", "Content-Type"):
-            if invented not in self._given:
-                self.headers.popall(invented, None)
+class Sender(Protocol):
+    """Who sends requests on. `choose` gives an origin other than the one that failed, None where there is none; `obey`
+    does what the origin commands, and gives cookies to set; `fail` answers with 502, 503 or 504; `keep`
+    looks after a tunnel."""
+
+    now_s: Callable[[], float]
+
+    def choose(self, room: Room, failed: OriginOf | None) -> OriginOf | None: ...
+    async def obey(self, exchange: Exchange, errand: "Errand", command: str) -> list[str]: ...
+    def fail(self, exchange: Exchange, errand: "Errand", status: int, why: str) -> None: ...
+    def keep(self, exchange: Exchange, errand: "Errand") -> None: ...
+
+
+@dataclass(slots=True)
+class Errand:
+    """What to carry. `ours` are the lines that are added to
+    the request, `cookies` those that are set with the response. The place is that of `number` in the line of `key`, 0
+    where there is none, and `token` its admission."""
+
+    room: Room
+    key: str
+    number: int
+    token: str
+    ours: Sequence[bytes]
+    cookies: Sequence[str]
 
 
 class Relay:
-    """Picks the room's origins in turn."""
+    """One exchange under way. All times are by a steady clock."""
 
-    def __init__(self, forwarder: Forwarder) -> None:
-        self._forwarder = forwarder
-        self._turn = count()
+    __slots__ = (
+        "_connection", "_deadline_s", "_errand", "_exchange", "_has_sent_body", "_invite_s", "_is_ended", "_is_reused",
+        "_is_tried_again", "_obeying", "_origin", "_pending", "_sender", "_sent_s", "_task", "_terms",
+    )  # fmt: skip
 
-    async def carry(
-        self, request: web.Request, asking: Asking, room: Room, token: str | None, cookies: list[str], obey: Obey
-    ) -> web.StreamResponse:
-        """Sends the request on with the admission `token`, and the response back with the `cookies` set. What the
-        origin commands is obeyed first, and gives more cookies.
+    def __init__(self, exchange: Exchange, errand: Errand, sender: Sender) -> None:
+        self._exchange = exchange
+        self._errand = errand
+        self._sender = sender
+        self._terms = errand.room.origin_terms
+        self._origin: OriginOf | None = None
+        self._connection: OriginConnection | None = None
+        self._pending: list[bytes] = []  # of the body, while there is no connection
+        self._has_sent_body = self._is_reused = self._is_tried_again = self._is_ended = False
+        self._deadline_s = self._sent_s = self._invite_s = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._obeying: tuple[ResponseHead, Body | None, list[bytes], bool] | None = None
 
-        Raises OriginError while there is no response yet; one that breaks off later breaks off for the visitor too
-        (RFC 9112, section 8), and never looks complete.
-        """
-        fields = to_origin(asking.fields, asking.client, token, asking.request_id)
-        origin = room.origins[next(self._turn) % len(room.origins)]
-        body = _chunks(request) if request.body_exists else None
-        async with self._forwarder.send(OriginRequest(asking.method, origin, asking.target, fields, body)) as answer:
-            if order := command(answer.fields):
-                cookies = [*cookies, *await obey(order)]
-            response = Relayed(answer, cookies)
-            await response.prepare(request)
-            try:
-                async for chunk in answer.chunks:
-                    await response.write(chunk)
-            except OriginError as exc:
-                log.warning("%s broke off a response (request %s)", exc, asking.request_id)
-                if request.transport:
-                    request.transport.abort()
-                return response
-            await response.write_eof()
-            return response
+    def __repr__(self) -> str:
+        return f"<Relay to {self._origin!r} ended={self._is_ended}>"
+
+    def start(self) -> None:
+        """Sends the request to an origin."""
+        self._try()
+        if not self._is_ended:
+            self._exchange.carry(self)
+
+    def _try(self) -> None:
+        origin = self._sender.choose(self._errand.room, None)
+        if origin:
+            self._go(origin)
+        else:
+            self._fail(503, "no_origin")
+
+    def _try_another(self, failed: OriginOf) -> bool:
+        """Sends the request to another origin, where there is one: nothing of it has been sent yet."""
+        self._is_tried_again = True
+        origin = self._sender.choose(self._errand.room, failed)
+        if origin:
+            self._go(origin)
+        return origin is not None
+
+    def _go(self, origin: OriginOf) -> None:
+        self._origin = origin
+        self._exchange.origin = origin.url
+        connection = origin.take()
+        self._is_reused = connection is not None
+        if connection:
+            self._send(connection, origin)
+        else:
+            self._task = asyncio.create_task(self._connect(origin))
+
+    async def _connect(self, origin: OriginOf) -> None:
+        try:
+            connection = await origin.connect()
+        except OriginError as exc:
+            origin.failed()
+            self._task = None
+            log.warning("%s (request %s)", exc, self._exchange.request_id)
+            if not (self._may_try_again() and self._try_another(origin)):
+                self._fail(exc.status, _kind(exc))
+            return
+        self._task = None
+        if self._is_ended:
+            origin.give_back(connection, reusable=False)
+        else:
+            self._send(connection, origin)
+
+    def _send(self, connection: OriginConnection, origin: OriginOf) -> None:
+        exchange = self._exchange
+        self._connection = connection
+        head = to_origin(
+            exchange.head,
+            exchange.target,
+            exchange.options,
+            self._errand.ours,
+            authority=origin.authority,
+            is_chunked=exchange.is_upload_chunked,
+        )
+        self._sent_s = self._sender.now_s()
+        self._deadline_s = self._sent_s + self._terms.response_s
+        if b"expect" in exchange.head.looked and not exchange.was_received:
+            self._invite_s = self._sent_s + INVITE_S
+        pending, self._pending = self._pending, []
+        self._has_sent_body = bool(pending)
+        connection.begin(self, exchange.head.method, head + b"".join(pending))
+        if pending:
+            exchange.connection.resume_reading()
+
+    def _may_try_again(self) -> bool:
+        return not (self._has_sent_body or self._is_tried_again or self._is_ended)
+
+    # From the visitor.
+
+    def receive(self, content: bytes) -> None:
+        """A part of the request's body, or of what goes through a tunnel."""
+        self._forward(chunk(content) if self._exchange.is_upload_chunked and not self._exchange.is_tunnel else content)
+
+    def received(self) -> None:
+        """The request's body is whole."""
+        if self._exchange.is_upload_chunked:
+            self._forward(LAST_CHUNK)
+
+    def half_closed(self) -> None:
+        """The visitor has closed its side of a tunnel."""
+        if self._connection:
+            self._connection.write_eof()
+
+    def pause(self) -> None:
+        """The visitor does not keep up."""
+        if self._connection and self._connection.transport:
+            self._connection.transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._connection and self._connection.transport and not self._obeying:
+            self._deadline_s = self._sender.now_s() + self._terms.stall_s
+            self._connection.transport.resume_reading()
+
+    def cancel(self) -> None:
+        """Nobody waits for the rest any more: the origin is told by the end of the connection."""
+        if self._is_ended:
+            return
+        self._is_ended = True
+        if self._task:
+            self._task.cancel()
+        self._let_go(reusable=False)
+
+    def check(self, now_s: float) -> None:
+        """Ends what the origin lets wait for too long."""
+        if self._invite_s and now_s > self._invite_s:
+            self._invite_s = 0.0
+            if not self._has_sent_body:
+                self._exchange.invite()
+        connection = self._connection
+        if connection is None or now_s <= self._deadline_s or self._obeying:
+            return
+        if connection.transport and not connection.transport.is_reading():
+            return  # it is the visitor who is waited for
+        if self._exchange.is_tunnel:  # nobody has failed: nobody has said anything
+            self._is_ended = True
+            self._let_go(reusable=False)
+            self._exchange.break_off()
+        else:
+            self._broke("timeout", 504)
+
+    def _forward(self, data: bytes) -> None:
+        connection = self._connection
+        if connection is None:
+            self._pending.append(data)
+            if sum(map(len, self._pending)) > BUFFER_BYTES:
+                self._exchange.connection.pause_reading()
+            return
+        self._has_sent_body = True
+        limit_s = self._terms.stall_s if self._exchange.is_tunnel else self._terms.response_s
+        self._deadline_s = self._sender.now_s() + limit_s
+        connection.write(data)
+
+    # From the origin.
+
+    def pause_upload(self) -> None:
+        """The origin does not keep up."""
+        self._exchange.connection.pause_reading()
+
+    def resume_upload(self) -> None:
+        self._exchange.connection.resume_reading()
+
+    def informed(self, head: ResponseHead) -> None:
+        """An interim response."""
+        self._invite_s = 0.0
+        self._exchange.inform(head)
+
+    def switched(self, head: ResponseHead) -> None:
+        """The origin agrees to another protocol."""
+        exchange = self._exchange
+        if not upgrade_of(exchange.head, exchange.options) or not exchange.was_received:
+            self._broke("bad_upgrade", 502)
+            return
+        self._succeed()
+        self._deadline_s = self._sender.now_s() + self._terms.stall_s
+        exchange.open_tunnel(head)
+        self._sender.keep(exchange, self._errand)
+
+    def begun(self, head: ResponseHead, body: Body | None, content: bytes, *, is_whole: bool) -> None:
+        """The head of the response, and what of its body came with it."""
+        self._succeed()
+        if COMMAND in head.looked:
+            self._obeying = head, body, [content], is_whole
+            self.pause()
+            self._task = asyncio.create_task(self._obey(head.looked[COMMAND][-1].decode("latin-1").lower()))
+        else:
+            self._begin(head, body, content, self._errand.cookies, is_whole=is_whole)
+
+    def more(self, content: bytes, *, is_whole: bool) -> None:
+        """A part of the response's body, or of what comes through a tunnel."""
+        if self._obeying:
+            head, body, contents, _ = self._obeying
+            self._obeying = head, body, [*contents, content], is_whole
+            return
+        self._deadline_s = self._sender.now_s() + self._terms.stall_s
+        if content:
+            self._exchange.write(content)
+        if is_whole:
+            self._finish()
+
+    def half_closed_by_origin(self) -> None:
+        """The origin has closed its side of a tunnel."""
+        self._exchange.connection.write_eof()
+
+    def broken(self, why: str) -> None:
+        """The connection ended, or what came on it was no response."""
+        connection, origin = self._connection, self._origin
+        if connection is None or origin is None or self._is_ended:
+            return
+        if self._exchange.is_tunnel:
+            self._finish()
+        elif self._obeying and self._obeying[-1]:
+            pass  # the response had come whole
+        elif (
+            self._is_reused
+            and not connection.has_answered
+            and self._may_try_again()
+            and self._exchange.head.method in IDEMPOTENT
+        ):
+            self._let_go(reusable=False)
+            self._is_tried_again = True
+            self._try()
+        else:
+            self._broke(why, 502)
+
+    async def _obey(self, command: str) -> None:
+        cookies = [*self._errand.cookies, *await self._sender.obey(self._exchange, self._errand, command)]
+        self._task = None
+        if self._obeying is None or self._is_ended:
+            return
+        head, body, contents, is_whole = self._obeying
+        self._obeying = None
+        self.resume()
+        self._begin(head, body, b"".join(contents), cookies, is_whole=is_whole)
+
+    def _begin(
+        self, head: ResponseHead, body: Body | None, content: bytes, cookies: Sequence[str], *, is_whole: bool
+    ) -> None:
+        self._deadline_s = self._sender.now_s() + self._terms.stall_s
+        self._exchange.begin(head, body, cookies, content)
+        if is_whole:
+            self._finish()
+
+    # Ends.
+
+    def _succeed(self) -> None:
+        self._invite_s = 0.0
+        if self._origin:
+            self._origin.succeeded()
+
+    def _finish(self) -> None:
+        self._is_ended = True
+        self._let_go(reusable=self._exchange.was_received)
+        self._exchange.end()
+
+    def _broke(self, why: str, status: int) -> None:
+        """The origin failed in the midst of an exchange."""
+        if self._origin:
+            self._origin.failed()
+        log.warning("%s: %s (request %s)", self._exchange.origin, why, self._exchange.request_id)
+        if self._exchange.is_begun:
+            self._is_ended = True
+            self._let_go(reusable=False)
+            self._exchange.break_off()
+        else:
+            self._fail(status, why)
+
+    def _fail(self, status: int, why: str) -> None:
+        self._is_ended = True
+        self._let_go(reusable=False)
+        self._sender.fail(self._exchange, self._errand, status, why)
+
+    def _let_go(self, *, reusable: bool) -> None:
+        connection, self._connection = self._connection, None
+        if connection and self._origin:
+            if self._sent_s:
+                self._exchange.origin_s += self._sender.now_s() - self._sent_s
+            goes_on = connection.end()
+            self._origin.give_back(connection, reusable=reusable and goes_on)
 
 
-async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
-    async for chunk in request.content.iter_any():
-        yield chunk
+def _kind(exc: OriginError) -> str:
+    return "timeout" if isinstance(exc, OriginTimeoutError) else "unreachable"

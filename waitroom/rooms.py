@@ -1,11 +1,12 @@
 """Rooms: which of them guards a request. Matching sees a normalised path, so that no spelling slips past a rule."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
+from waitroom.cookies import admission_cookie, ticket_cookie
 from waitroom.identity import Identity
 from waitroom.limits import Limits, OnStoreLoss
 from waitroom.origin_terms import DEFAULT_TERMS, OriginTerms
@@ -15,6 +16,9 @@ KEY = "{key}"
 # Decoding is repeated until nothing changes: an origin may decode once more than we would guess. Bounded, since
 # each step shortens the path by a third of what it decodes.
 MOST_DECODINGS = 8
+# Under which waitroom itself answers.
+OWN_PREFIX = "/.waitroom/"
+MOST_ROUTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,25 @@ class Room:
 
     def lets_by(self, raw_path: str, path: str) -> bool:
         """Whether a bypass rule forwards this request without a place: never one whose spelling is unusual."""
-        return raw_path == path and any(_pattern(glob).fullmatch(path) for glob in self.bypass)
+        return raw_path == path and any(_exact(glob).fullmatch(path) for glob in self.bypass)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request belongs. `path` is the normalised one; `key` is None where no line can be. The names of the
+    cookies by which the visitor is known are those over plain HTTP, and over HTTPS."""
+
+    path: str
+    room: Room | None = None
+    key: str | None = None
+    bypass: bool = False
+    ticket_names: tuple[bytes, bytes] = (b"", b"")
+    admission_names: tuple[bytes, bytes] = (b"", b"")
+
+    @property
+    def own(self) -> bool:
+        """Whether waitroom itself answers."""
+        return self.path.startswith(OWN_PREFIX)
 
 
 class Rooms:
@@ -81,6 +103,32 @@ class Rooms:
 
     def __init__(self, rooms: Sequence[Room]) -> None:
         self._rooms = tuple(rooms)
+        self._routes: dict[tuple[str, bytes], Route] = {}
+
+    def route(self, host: str, raw_path: bytes) -> Route:
+        """Where a request belongs for a host (lower case, no port) and a path as sent; remembered, since most
+        repeat."""
+        route = self._routes.get((host, raw_path))
+        if route is None:
+            if len(self._routes) >= MOST_ROUTES:
+                self._routes.clear()
+            route = self._routes[host, raw_path] = self._find(host, raw_path)
+        return route
+
+    def _find(self, host: str, raw_path: bytes) -> Route:
+        path = normalised(raw_path)
+        room = self.match(host, path)
+        key = room.key_of(path) if room else None
+        if room is None or key is None:
+            return Route(path, room)
+        return Route(
+            path,
+            room,
+            key,
+            bypass=room.lets_by(raw_path.decode("latin-1"), path),
+            ticket_names=_both(lambda secure: ticket_cookie(room.name, key, secure=secure)),
+            admission_names=_both(lambda secure: admission_cookie(room.name, key, secure=secure)),
+        )
 
     def __iter__(self) -> Iterator[Room]:
         return iter(self._rooms)
@@ -98,30 +146,44 @@ def host_name(authority: str) -> str:
     return host.lower().removesuffix(".")
 
 
-def normalised(raw_path: str) -> str:
+def normalised(raw_path: bytes) -> str:
     """A path as the most lenient origin might read it: decoded, slashes joined, dots resolved (RFC 3986, 5.2.4).
 
-    A fragment has no place in a request, and does not reach the origin: it is cut off like a query."""
-    path = re.split("[?#]", raw_path, maxsplit=1)[0]
+    A fragment has no place in a request: it is cut off like a query."""
+    path = re.split(b"[?#]", raw_path, maxsplit=1)[0]
     for _ in range(MOST_DECODINGS):
-        decoded = unquote(path, errors="replace")
+        decoded = unquote_to_bytes(path)
         if decoded == path:
             break
         path = decoded
+    text = path.decode("utf-8", "replace").replace("\\", "/")
     segments: list[str] = []
-    for segment in path.replace("\\", "/").split("/"):
+    for segment in text.split("/"):
         if segment == "..":
             del segments[-1:]
         elif segment not in ("", "."):
             segments.append(segment)
-    slash = "/" if segments and path.endswith(("/", "/.", "/..", "\\")) else ""
+    slash = "/" if segments and text.endswith(("/", "/.", "/..")) else ""
     return "/" + "/".join(segments) + slash
+
+
+def _both(name: Callable[[bool], str]) -> tuple[bytes, bytes]:
+    return name(False).encode(), name(True).encode()
 
 
 @lru_cache(maxsize=1024)
 def _pattern(glob: str) -> re.Pattern[str]:
+    """Case does not matter to rules: an origin to which it does not must not be reached past a rule by another
+    spelling."""
+    return re.compile(_expression(glob), re.DOTALL | re.IGNORECASE)
+
+
+@lru_cache(maxsize=1024)
+def _exact(glob: str) -> re.Pattern[str]:
+    return re.compile(_expression(glob), re.DOTALL)
+
+
+def _expression(glob: str) -> str:
     """`*` stands for any characters, `{key}` for any within a segment; `/admin/*` also for `/admin` itself."""
     expression = ".*".join(map(re.escape, glob.split("*"))).replace(re.escape(KEY), "(?P<key>[^/]+)")
-    if glob.endswith("/*"):
-        expression = expression.removesuffix("/.*") + "(/.*)?"
-    return re.compile(expression, re.DOTALL)
+    return expression.removesuffix("/.*") + "(/.*)?" if glob.endswith("/*") else expression

@@ -1,10 +1,12 @@
 """Fixtures of the waiting room's tests: a private Redis, and a line whose clock the test holds."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import uvloop
 from hypothesis import settings
 
 from tests.servers import PrivateRedis
@@ -16,6 +18,13 @@ from tests.waitroom.visitors import Come, coming
 # No test asserts on how long something took: not these either, on a machine that others use, too.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests that name their loops run on each of them; the others on asyncio's own."""
+    loops = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    marker = item.get_closest_marker("asyncio")
+    return loops if marker and "loop_factories" in marker.kwargs else {"asyncio": loops["asyncio"]}
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from waitroom.draw import Draw, commitment
 from waitroom.line import REDIS_CLOCK
 from waitroom.pages import Pages, content_security_policy
 from waitroom.place import DrawTold, Place
+from waitroom.prepared import Filled
 from waitroom.store import Store
 
 NONCE = "x7Qm2Lr9bT4kVw1pZs8e"
@@ -99,7 +100,7 @@ class Site:
             request.transport.abort()
         told = self._told()
         await asyncio.sleep(random.uniform(0, self.slowest_s))
-        return web.json_response(told.to_json(), status=self.status or 200)
+        return web.json_response(text=told.to_json(), status=self.status or 200)
 
     def _told(self) -> Place:
         if self.place.state != "early":
@@ -113,10 +114,11 @@ class Site:
         return answer(PAGES.left(room_title=TITLE, nonce=NONCE))
 
 
-def answer(page: str) -> web.Response:
+def answer(page: Filled) -> web.Response:
     return web.Response(
-        text=page,
+        body=page.plain(),
         content_type="text/html",
+        charset="utf-8",
         headers={"Content-Security-Policy": content_security_policy(NONCE), "Cache-Control": "private, no-store"},
     )
 

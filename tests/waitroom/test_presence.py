@@ -146,6 +146,6 @@ async def test_only_who_means_to_leave_leaves(waitroom: Waitroom, come: Come, me
         inside, one = await in_line(waitroom, come, 2)
         for visitor in (inside, one):
             got = await visitor.ask(method, "/.waitroom/rooms/site/leave", PAGE)
-            assert got.status == 404
+            assert got.status == 405
             assert "wr-site" in visitor.cookies
         assert [(await visitor.place())["state"] for visitor in (inside, one)] == ["inside", "waiting"]

@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
+from tests.servers import Authority
 from waitroom import settings, store_url
 from waitroom.errors import ConfigError
 from waitroom.explain import explain, warnings
+from waitroom.origin_terms import OriginTerms
+from waitroom.wire.limits import WireLimits
 
 LEAST = 'version = 1\n[[rooms]]\nname = "site"\norigins = ["http://origin:80"]\n'
 SHIPPED = sorted((Path(__file__).parents[2] / "config").glob("*.toml"))
@@ -204,3 +208,117 @@ def test_a_header_that_anyone_can_send_is_warned_of() -> None:
     assert "whoever can send the header X-User is believed" in text
     text = "\n".join(warnings(settings.parse(LEAST + '[rooms.identity]\ncookie = "account"\n', "waitroom.toml")))
     assert "whoever can send" not in text
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> dict[str, Path]:
+    """A certificate and its key, the authority's, and a key of another."""
+    one, other = Authority(tmp_path / "one"), Authority(tmp_path / "other")
+    return {"certificate": one.certificate, "key": one.key, "ca": one.ca, "other": other.key}
+
+
+def test_what_a_server_and_its_origins_are_told_reaches_them_as_values(pair: dict[str, Path]) -> None:
+    read = settings.parse(
+        LEAST.replace('"http://origin:80"', '"https://origin", "unix:/run/site.sock"')
+        + f'[rooms.origin]\nconnect_s = 0.5\nhealth_path = "/healthz?deep=1"\nca_file = "{pair["ca"]}"\n'
+        + f'certificate = "{pair["certificate"]}"\nkey = "{pair["key"]}"\n'
+        + '[server]\nlisten = []\nworkers = 4\nproxy_protocol = ["10.0.0.0/8"]\n'
+        + f'[server.tls]\ncertificate = "{pair["certificate"]}"\nkey = "{pair["key"]}"\n'
+        + "[server.limits]\nhead_s = 2\nbody_bytes = 1_000\n",
+        "x",
+    )
+    assert read.server.limits.to_limits() == WireLimits(head_s=2, body_bytes=1_000)
+    room = next(iter(read.to_rooms(5)))
+    assert room.origins == ("https://origin", "unix:/run/site.sock")
+    assert room.origin_terms == OriginTerms(
+        connect_s=0.5,
+        health_path="/healthz?deep=1",
+        ca_file=str(pair["ca"]),
+        certificate=str(pair["certificate"]),
+        key=str(pair["key"]),
+    )
+    told = "\n".join(explain(read))
+    assert "listens on 0.0.0.0:8443 (TLS), for operators on 127.0.0.1:9180" in told
+    assert "4 workers serve" in told
+    assert "Connections from 10.0.0.0/8 must begin with a PROXY header" in told
+
+
+def test_without_settings_of_its_own_a_part_has_the_defaults_that_it_names() -> None:
+    read = settings.parse(LEAST, "x")
+    assert read.server.limits.to_limits() == WireLimits()
+    assert next(iter(read.to_rooms(5))).origin_terms == OriginTerms()
+
+
+def test_a_room_for_forward_auth_alone_has_no_origins() -> None:
+    read = settings.parse(LEAST.replace('"http://origin:80"', ""), "x")
+    assert next(iter(read.to_rooms(5))).origins == ()
+    assert "is only asked of by forward-auth" in "\n".join(explain(read))
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["unix:run/site.sock", "unix:", "unix:///run/", "http://", "http://a:0", "http://a:b", "http://u@a", "ftp://a"],
+)
+def test_an_origin_is_a_host_or_a_socket(origin: str) -> None:
+    assert 'should be "' in faults(LEAST.replace("http://origin:80", origin))["rooms[1].origins[1]"]
+
+
+@pytest.mark.parametrize(
+    ("table", "where", "what"),
+    [
+        ("[server]\nworkers = 0", "server.workers", "0: input should be greater than or equal to 1"),
+        ("[server]\nworkers = 65", "server.workers", "65: input should be less than or equal to 64"),
+        ("[server]\nlisten = []", "server", "listen should have at least one address"),
+        ('[server]\nlisten = ["::1:80"]', "server.listen[1]", '"[::1]:8080"'),
+        ('[server]\nlisten = ["a:1", "a:1"]', "the file", "used twice: a:1"),
+        ('[server]\nlisten = ["127.0.0.1:9180"]', "the file", "used twice: 127.0.0.1:9180"),
+        ('[server]\nproxy_protocol = ["lb"]', "server.proxy_protocol[1]", "an address or a network"),
+        ("[server]\ndrain_s = -1", "server.drain_s", "greater than or equal to 0"),
+        ('[server]\naccess_log = "/no/such/folder/log"', "server.access_log", "in a folder that exists"),
+        ("[server.limits]\nhead_s = 0", "server.limits.head_s", "0: input should be greater than or equal to 0.1"),
+        ("[server.limits]\nidle_s = inf", "server.limits.idle_s", "less than or equal to 86400"),
+        ("[server.limits]\nidle_s = nan", "server.limits.idle_s", "less than or equal to 86400"),
+        ("[server.limits]\nbody_s = true", "server.limits.body_s", "True: input should be a valid number"),
+        ("[server.limits]\nbody_bytes = -1", "server.limits.body_bytes", "greater than or equal to 0"),
+        ("[server.limits]\nfields_count = 1", "server.limits.fields_count", "greater than or equal to 10"),
+        ("[server.tls]", "server.tls.certificate", "is required"),
+        ('[server.tls]\ncertificate = "/no"\nkey = "/no"', "server.tls", "can't be read: No such file"),
+        ('[server.tls]\ncertificate = "{certificate}"\nkey = "{other}"', "server.tls", "can't be used together"),
+        ("[rooms.origin]\nconnections = 0", "rooms[1].origin.connections", "greater than or equal to 1"),
+        ("[rooms.origin]\nhealth_timeout_s = 9", "rooms[1].origin", "should not be longer than health_interval_s"),
+        ('[rooms.origin]\nhealth_path = "up"', "rooms[1].origin.health_path", '"/healthz"'),
+        ('[rooms.origin]\nserver_name = "a:1"', "rooms[1].origin.server_name", "without port"),
+        ('[rooms.origin]\nkey = "{key}"', "rooms[1].origin", "certificate and key go together"),
+        ('[rooms.origin]\nca_file = "/no"', "rooms[1].origin", "ca_file = '/no' can't be used"),
+        ('[rooms.origin]\nca_file = "{key}"', "rooms[1].origin", "can't be used"),
+        ('[rooms.origin]\nca_file = "{ca}"\nverify = false', "rooms[1].origin", "means nothing with verify = false"),
+        (
+            '[rooms.origin]\ncertificate = "{certificate}"\nkey = "{other}"',
+            "rooms[1].origin",
+            "can't be used together",
+        ),
+    ],
+)
+def test_a_fault_of_server_and_origins_says_where_and_what(
+    table: str, where: str, what: str, pair: dict[str, Path]
+) -> None:
+    for name, path in pair.items():
+        table = table.replace(f"{{{name}}}", str(path))
+    assert what in faults(f"{LEAST}{table}\n")[where]
+
+
+def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(pair: dict[str, Path]) -> None:
+    key = serialization.load_pem_private_key(pair["key"].read_bytes(), None)
+    sealed = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"word")
+    )
+    pair["key"].write_bytes(sealed)
+    table = f'[server.tls]\ncertificate = "{pair["certificate"]}"\nkey = "{pair["key"]}"\n'
+    assert "the key is encrypted" in faults(LEAST + table)["server.tls"]
+
+
+def test_who_may_claim_any_address_and_whose_origin_is_not_verified_is_warned_of() -> None:
+    text = LEAST + '[rooms.origin]\nverify = false\n[server]\nproxy_protocol = ["0.0.0.0/0"]\n'
+    told = "\n".join(warnings(settings.parse(text, "x")))
+    assert "server.proxy_protocol has 0.0.0.0/0: whoever connects can claim any address" in told
+    assert "verify = false believes whoever answers" in told

@@ -1,0 +1,265 @@
+"""The servers that `scripts/bench` compares, each a process with a port of its own, and what visitors ask there."""
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import click
+
+from scripts.load import CONNECTIONS, Asked
+from waitroom.embedded import find_server
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 15.0
+# The core of who is measured, and that of everything else: wrk, the origin, Redis.
+MEASURED, OTHERS = 0, 1
+BODY = "x" * 1024
+PAGE, APP = "text/html", "application/json"
+PLACE = "/.waitroom/rooms/held/place"
+# What the system, or the front, adds by itself.
+OWN_FIELDS = {"content-type", "content-length", "date", "server", "connection", "keep-alive"}
+
+NGINX = """
+daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off; server_tokens off; keepalive_requests 1000000000;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    {http}
+}}
+"""
+NGINX_PROXY = """
+upstream origin {{ server 127.0.0.1:{origin}; keepalive 64; keepalive_requests 1000000000; }}
+server {{
+    listen 127.0.0.1:{port};
+    location / {{
+        proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;
+    }}
+}}
+"""
+NGINX_ANSWER = """
+server {{ listen 127.0.0.1:{port}; location / {{ default_type "{kind}"; {fields} return 200 '{body}'; }} }}
+"""
+HAPROXY = """
+global
+    nbthread 1
+    maxconn 2000
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+    option forwardfor
+    http-reuse always
+frontend front
+    bind 127.0.0.1:{port}
+    default_backend origin
+backend origin
+    server origin 127.0.0.1:{origin}
+"""
+WAITROOM = """
+version = 1
+[server]
+listen = ["127.0.0.1:{port}"]
+state = "{folder}/state"
+[admin]
+listen = "127.0.0.1:{admin}"
+[store]
+url = "{redis}"
+timeout_ms = 2000
+[[rooms]]
+name = "held"
+paths = ["/held/*"]
+mode = "hold"
+origins = ["http://127.0.0.1:{origin}"]
+[[rooms]]
+name = "site"
+origins = ["http://127.0.0.1:{origin}"]
+rate_per_minute = 6000000
+cap = 100000
+claim_s = 3600
+session_s = 86400
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One that runs."""
+
+    port: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a visitor got."""
+
+    status: int
+    fields: Sequence[tuple[str, str]]
+    body: bytes
+
+
+class Contenders:
+    """Starts servers, and stops them all when the context ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Contenders":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def origin(self) -> Server:
+        """A kilobyte for every request."""
+        return self._answering("origin", "text/plain", "", BODY, OTHERS)
+
+    def redis(self) -> str:
+        """The URL of a Redis with the settings of the embedded one."""
+        port = _free_port()
+        folder = self._own("redis")
+        options = ["--port", str(port), "--dir", str(folder), "--appendonly", "yes", "--save", ""]
+        self._start("redis", [find_server(), *options], port, OTHERS)
+        return f"redis://127.0.0.1:{port}/0"
+
+    def waitroom(self, origin: int, redis: str) -> Server:
+        """One room that lets everybody in, and at /held/ one in which everybody waits."""
+        port, admin, folder = _free_port(), _free_port(), self._own("waitroom")
+        config = folder / "waitroom.toml"
+        config.write_text(WAITROOM.format(port=port, admin=admin, folder=folder, redis=redis, origin=origin))
+        return self._start("waitroom", [sys.executable, "-m", "waitroom", "serve", "--config", str(config)], port)
+
+    def nginx(self, origin: int) -> Server:
+        port = _free_port()
+        return self._nginx("nginx", NGINX_PROXY.format(origin=origin, port=port), port)
+
+    def haproxy(self, origin: int) -> Server:
+        port, folder = _free_port(), self._own("haproxy")
+        config = folder / "haproxy.cfg"
+        config.write_text(HAPROXY.format(port=port, origin=origin))
+        return self._start("haproxy", [_program("haproxy"), "-db", "-f", str(config)], port)
+
+    def catch_all(self, origin: int) -> Server:
+        port = _free_port()
+        command = [sys.executable, "-m", "scripts.catch_all", str(port), f"http://127.0.0.1:{origin}"]
+        return self._start("catch-all", command, port)
+
+    def nginx_return(self, reply: Reply) -> Server:
+        """Answers what waitroom did, from its configuration."""
+        kind = next(value for name, value in reply.fields if name.lower() == "content-type")
+        fields = "".join(f"add_header {name} '{value}' always; " for name, value in _foreign(reply))
+        return self._answering("nginx-return", kind, fields, reply.body.decode(), MEASURED)
+
+    def zrank(self, reply: Reply, redis: str) -> Server:
+        """Answers what waitroom did, after it has asked Redis."""
+        port, response = _free_port(), self._own("zrank") / "response"
+        fields = "".join(f"{name}: {value}\r\n" for name, value in reply.fields)
+        response.write_bytes(f"HTTP/1.1 {reply.status} OK\r\n{fields}\r\n".encode("latin-1") + reply.body)
+        command = [sys.executable, "-m", "scripts.zrank_polls", str(port), redis, str(response)]
+        return self._start("zrank", command, port)
+
+    def _answering(self, name: str, kind: str, fields: str, body: str, core: int) -> Server:
+        port = _free_port()
+        return self._nginx(name, NGINX_ANSWER.format(port=port, kind=kind, fields=fields, body=body), port, core)
+
+    def _nginx(self, name: str, http: str, port: int, core: int = MEASURED) -> Server:
+        folder = self._own(name)
+        config = folder / "nginx.conf"
+        config.write_text(NGINX.format(folder=folder, http=http))
+        return self._start(name, [_program("nginx"), "-p", str(folder), "-c", str(config)], port, core)
+
+    def _own(self, name: str) -> Path:
+        folder = self._folder / name
+        folder.mkdir()
+        return folder
+
+    def _start(self, name: str, command: Sequence[str], port: int, core: int = MEASURED) -> Server:
+        log = self._folder / f"{name}.log"
+        process = self._stack.enter_context(_running(["taskset", "-c", str(core), *command], log))
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not _listens(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise click.ClickException(f"{name} did not start:\n{log.read_text()}")
+            time.sleep(0.05)
+        return Server(port, process.pid)
+
+
+def admitted(port: int) -> Asked:
+    """A page of the site, asked for by visitors who are inside for a day: the second visit makes a session of it."""
+    visitors = [_visit(port, "/page?day=1", _visit(port, "/page?day=1", "")) for _ in range(CONNECTIONS)]
+    if any(".admission=" not in cookies for cookies in visitors):
+        raise click.ClickException("waitroom did not let everybody in")
+    return Asked("/page?day=1", PAGE, visitors)
+
+
+def waiting(port: int) -> Asked:
+    """Their places, asked for by visitors who wait."""
+    return Asked(PLACE, APP, [_visit(port, "/held/", "") for _ in range(CONNECTIONS)])
+
+
+def get(port: int, path: str, accept: str, cookies: str) -> Reply:
+    """What a visitor gets."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path, headers={"Accept": accept, **({"Cookie": cookies} if cookies else {})})
+    response = connection.getresponse()
+    reply = Reply(response.status, response.getheaders(), response.read())
+    connection.close()
+    return reply
+
+
+def _visit(port: int, path: str, cookies: str) -> str:
+    """Asks for a page, and gives the Cookie field of the next request."""
+    jar = SimpleCookie(cookies)
+    for name, value in get(port, path, PAGE, cookies).fields:
+        if name.lower() == "set-cookie":
+            jar.load(value)
+    return "; ".join(f"{name}={morsel.coded_value}" for name, morsel in jar.items())
+
+
+def _foreign(reply: Reply) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in reply.fields if name.lower() not in OWN_FIELDS]
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    if not found:
+        raise click.ClickException(f"{name} is missing: install it (apt-get install {name})")
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def _running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()

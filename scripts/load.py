@@ -1,0 +1,108 @@
+"""Loads a server with wrk, and takes the time of its processes: what one run did, and what it cost."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+CONNECTIONS = 64
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+# Requests are written once, and sent in turn. Latencies are in µs.
+SCRIPT = """
+local fields = %s
+local requests, turn = {}, 0
+init = function()
+    for i, cookie in ipairs(fields) do
+        requests[i] = wrk.format("GET", "%s", {Cookie = cookie, Accept = "%s"})
+    end
+end
+request = function()
+    turn = turn %% #requests + 1
+    return requests[turn]
+end
+done = function(summary, latency)
+    local e = summary.errors
+    io.write(string.format(
+        '\\nfigures {"requests": %%d, "duration_us": %%d, "p50_us": %%d, "p99_us": %%d, "errors": %%d}\\n',
+        summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+        e.connect + e.read + e.write + e.status + e.timeout))
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for again and again: each of the visitors, known by the cookies, in turn."""
+
+    path: str
+    accept: str
+    cookies: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. `cpu_us` is what the server took per request, `busy` the share of a core that it had."""
+
+    per_s: float
+    cpu_us: float
+    busy: float
+    p50_us: int
+    p99_us: int
+
+
+def run(port: int, pid: int, asked: Asked, seconds: int, core: int) -> Run:
+    """Asks the server at `port`, whose processes are `pid` and its children, as fast as it answers. Raises
+    ClickException where it gave errors."""
+    before_s = cpu_s(pid)
+    told = _wrk(port, asked, seconds, core)
+    took_s = cpu_s(pid) - before_s
+    if told["errors"] or not told["requests"]:
+        raise click.ClickException(f"port {port}, {asked.path}: {told['errors']} errors, {told['requests']} requests")
+    elapsed_s = told["duration_us"] / 1e6
+    return Run(
+        per_s=told["requests"] / elapsed_s,
+        cpu_us=took_s / told["requests"] * 1e6,
+        busy=took_s / elapsed_s,
+        p50_us=told["p50_us"],
+        p99_us=told["p99_us"],
+    )
+
+
+def cpu_s(pid: int) -> float:
+    """The CPU time of a process and its children since they began, in seconds."""
+    stats = [_stat(path) for path in Path("/proc").glob("[0-9]*/stat")]
+    family = {pid}
+    while more := {child for child, parent, _ in stats if parent in family} - family:
+        family |= more
+    return sum(ticks for child, _, ticks in stats if child in family) / TICKS_PER_S
+
+
+def _stat(path: Path) -> tuple[int, int, int]:
+    """proc(5): a process, its parent, and the ticks that it has run."""
+    try:
+        before, _, after = path.read_text().rpartition(")")
+    except OSError:  # it has ended meanwhile
+        return 0, 0, 0
+    fields = after.split()
+    return int(before.split()[0]), int(fields[1]), int(fields[11]) + int(fields[12])
+
+
+def _wrk(port: int, asked: Asked, seconds: int, core: int) -> dict[str, int]:
+    program = shutil.which("wrk")
+    if not program:
+        raise click.ClickException("wrk is missing: install it (apt-get install wrk)")
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        cookies = ", ".join(json.dumps(cookie) for cookie in asked.cookies)
+        script.write(SCRIPT % ("{" + cookies + "}", asked.path, asked.accept))
+        script.flush()
+        command = ["taskset", "-c", str(core), program, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+        url = f"http://127.0.0.1:{port}"
+        told = subprocess.run([*command, "-s", script.name, url], capture_output=True, text=True, check=True).stdout
+    figures: dict[str, int] = json.loads(told.partition("\nfigures ")[2])
+    return figures

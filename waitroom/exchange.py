@@ -1,0 +1,236 @@
+"""One request of a visitor's and its response, at the visitor's end: what was asked, and the way to answer it.
+
+Bodies come and go as they are, framed for the visitor: chunked for HTTP/1.1 where no length is known, for HTTP/1.0 up
+to the end of the connection. A response that breaks off looks broken off (RFC 9112, section 8).
+"""
+
+from collections.abc import Sequence
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Protocol
+
+from waitroom.response import Response
+from waitroom.wire.bodies import LAST_CHUNK, Body, ChunkedBody, CloseBody, LengthBody, chunk
+from waitroom.wire.heads import RequestHead, ResponseHead
+from waitroom.wire.rewriting import options, to_visitor
+from waitroom.wire.targets import Target
+
+REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+NO_OPTIONS: frozenset[bytes] = frozenset()
+# Of a request's body, what is kept while nobody takes it yet.
+HELD_BYTES = 65_536
+
+
+class Visitor(Protocol):
+    """What an exchange needs of the visitor's connection."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def is_tls(self) -> bool: ...
+    @property
+    def is_draining(self) -> bool: ...
+
+    def write(self, data: bytes) -> None: ...
+    def write_eof(self) -> None: ...
+    def take_read_ahead(self) -> bytes: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def ended(self, exchange: "Exchange") -> None: ...
+    def break_off(self, *, unmistakably: bool) -> None: ...
+
+
+class Carrier(Protocol):
+    """Who takes the request further: it gets the body, and hears what becomes of the visitor."""
+
+    def receive(self, content: bytes) -> None: ...
+    def received(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def half_closed(self) -> None: ...
+    def cancel(self) -> None: ...
+    def check(self, now_s: float) -> None: ...
+
+
+class Cancellable(Protocol):
+    """Work that nobody may want any more."""
+
+    def cancel(self) -> object: ...
+
+
+class Exchange:
+    """`body` is the framing of the request's body, None for none; `started_s` is by a steady clock."""
+
+    __slots__ = (
+        "bytes_in", "bytes_out", "carrier", "client", "connection", "head", "held", "is_begun", "is_chunked",
+        "is_over", "is_tunnel", "is_upload_chunked", "key", "options", "origin", "origin_s", "outcome",
+        "request_id", "response_body", "room", "started_s", "status", "target", "task", "was_broken_off",
+        "was_received", "will_close",
+    )  # fmt: skip
+
+    def __init__(
+        self, connection: Visitor, head: RequestHead, target: Target, body: Body | None, started_s: float
+    ) -> None:
+        self.connection = connection
+        self.head = head
+        self.target = target
+        self.is_upload_chunked = isinstance(body, ChunkedBody)
+        self.started_s = started_s
+        self.options = options(head.looked) if b"connection" in head.looked else NO_OPTIONS
+        self.will_close = b"close" in self.options or (head.minor == 0 and b"keep-alive" not in self.options)
+        self.carrier: Carrier | None = None
+        self.task: Cancellable | None = None  # that will answer, or give it to a carrier
+        self.held = b""
+        self.was_received = body is None
+        self.is_begun = False  # the final head is written
+        self.is_chunked = False
+        self.is_over = False
+        self.is_tunnel = False
+        self.was_broken_off = False
+        self.response_body: Body | None = None
+        self.bytes_in = 0
+        self.bytes_out = 0
+        # For the access log and the metrics.
+        self.client = ""
+        self.request_id = ""
+        self.room = ""
+        self.key = ""
+        self.outcome = ""
+        self.origin = ""
+        self.origin_s = 0.0
+        self.status = 0
+
+    def __repr__(self) -> str:
+        return f"<Exchange {self.head.method!r} {self.target.raw!r} status={self.status} over={self.is_over}>"
+
+    # From the visitor.
+
+    def receive(self, content: bytes) -> None:
+        """Takes a part of the request's body."""
+        self.bytes_in += len(content)
+        if self.carrier:
+            self.carrier.receive(content)
+        else:
+            self.held += content
+            if len(self.held) >= HELD_BYTES:
+                self.connection.pause_reading()
+
+    def received(self) -> None:
+        """The request's body has come whole."""
+        self.was_received = True
+        if self.carrier:
+            self.carrier.received()
+
+    def carry(self, carrier: Carrier) -> None:
+        """Gives the request to a carrier: what has come of its body at once, the rest as it comes."""
+        self.carrier = carrier
+        if self.held:
+            held, self.held = self.held, b""
+            carrier.receive(held)
+            self.connection.resume_reading()
+        if self.was_received:
+            carrier.received()
+
+    def gone(self) -> None:
+        """The visitor is gone: nobody waits for a response."""
+        if not self.is_over:
+            self.was_broken_off = True
+            if self.task:
+                self.task.cancel()
+            self._end()
+
+    # To the visitor.
+
+    def answer(self, response: Response, cookies: Sequence[str] = ()) -> None:
+        """Answers with what waitroom itself has to say."""
+        if self.is_over:
+            return
+        self.status = response.status
+        self.is_begun = True
+        self._decide_to_close()
+        lines = [
+            b"HTTP/1.1 %d %b" % (response.status, REASONS.get(response.status, b"")),
+            *(f"{name}: {value}".encode() for name, value in response.fields),
+            *(f"Set-Cookie: {cookie}".encode() for cookie in cookies),
+            b"Content-Length: %d" % len(response.body),
+            b"Date: " + formatdate(usegmt=True).encode(),
+            *self._connection_lines(),
+            b"\r\n",
+        ]
+        body = b"" if self.head.method == b"HEAD" else response.body
+        self.bytes_out += len(body)
+        self.connection.write(b"\r\n".join(lines) + body)
+        self._end()
+
+    def inform(self, head: ResponseHead) -> None:
+        """Passes an interim response on (RFC 9110, section 15.2), to those who know of such."""
+        if self.head.minor and not self.is_begun:
+            self.connection.write(to_visitor(head, ()))
+
+    def invite(self) -> None:
+        """Asks for the body of a visitor who waits to be asked; one who closed its side finds out so if it is gone."""
+        if self.head.minor and not self.is_begun:
+            self.connection.write(CONTINUE)
+
+    def begin(self, head: ResponseHead, body: Body | None, cookies: Sequence[str], content: bytes) -> None:
+        """Passes the head of the origin's response on, and in the same write what of its body came with it."""
+        self.status = head.status
+        self.is_begun = True
+        self.response_body = body
+        self._decide_to_close()
+        lines = [f"Set-Cookie: {cookie}".encode() for cookie in cookies]
+        if body is not None and not isinstance(body, LengthBody):
+            if self.head.minor:
+                self.is_chunked = True
+                lines.append(b"Transfer-Encoding: chunked")
+            else:
+                self.will_close = True
+        lines += self._connection_lines()
+        self.bytes_out += len(content)
+        rewritten = to_visitor(head, lines, is_private=bool(cookies))
+        self.connection.write(rewritten + (chunk(content) if self.is_chunked else content))
+
+    def write(self, content: bytes) -> None:
+        """Passes a part of the response's body on."""
+        self.bytes_out += len(content)
+        self.connection.write(chunk(content) if self.is_chunked else content)
+
+    def end(self) -> None:
+        """The response is whole."""
+        if self.is_chunked:
+            self.connection.write(LAST_CHUNK)
+        self._end()
+
+    def open_tunnel(self, head: ResponseHead) -> None:
+        """Switches protocols: from here on all bytes pass as they are."""
+        self.status = head.status
+        self.is_begun = self.is_tunnel = self.will_close = True
+        upgrade = b", ".join(head.looked.get(b"upgrade", ()))
+        self.connection.write(to_visitor(head, [b"Connection: Upgrade", b"Upgrade: " + upgrade]))
+        if ahead := self.connection.take_read_ahead():
+            self.receive(ahead)
+
+    def break_off(self) -> None:
+        """Ends a response that can't be whole so that it looks like that."""
+        if self.is_over:
+            return
+        self.was_broken_off = True
+        self.connection.break_off(unmistakably=isinstance(self.response_body, CloseBody) and not self.is_chunked)
+        self._end()
+
+    def _end(self) -> None:
+        self.is_over = True
+        carrier, self.carrier = self.carrier, None
+        if carrier:
+            carrier.cancel()
+        self.connection.ended(self)
+
+    def _decide_to_close(self) -> None:
+        """A connection goes on only behind a request that has come whole: what follows could be its rest."""
+        self.will_close = self.will_close or not self.was_received or self.connection.is_draining
+
+    def _connection_lines(self) -> Sequence[bytes]:
+        if self.will_close:
+            return (b"Connection: close",)
+        return () if self.head.minor else (b"Connection: keep-alive",)

@@ -1,0 +1,179 @@
+"""What becomes of a request for a room: it is carried on with a token, or answered. Turns each decision of the gate
+into what is to be done, and keeps the cookies that go with it."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from waitroom.answers import Answers, problem
+from waitroom.asking import Asking
+from waitroom.cookies import ADMISSION, admission_cookie, set_cookie, ticket_cookie, tickets_of
+from waitroom.errors import StoreLostError
+from waitroom.gate import Admit, Answer, Forward, Lend, Pass, Reason, Refuse, Wait
+from waitroom.headers import cookie, cookie_names
+from waitroom.papers import Papers
+from waitroom.reception import Reception, Visit
+from waitroom.response import Response
+from waitroom.rooms import Room, Route
+from waitroom.ticket import Ticket
+
+log = logging.getLogger(__name__)
+
+# Of one room's lines, how many a visitor may stand in at a time.
+MOST_TICKETS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """To the origin: with the text of an admission, and for the place of a number, 0 for nobody's."""
+
+    token: str | None = field(repr=False)
+    number: int
+    cookies: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """The visitor is answered here."""
+
+    response: Response
+    cookies: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be done, and the word by which it is counted."""
+
+    outcome: str
+    act: Carry | Say
+
+
+class Judge:
+    """`identity_secret` keys the hashes of identities."""
+
+    def __init__(self, reception: Reception, papers: Papers, answers: Answers, identity_secret: bytes) -> None:
+        self._reception = reception
+        self._papers = papers
+        self._answers = answers
+        self._identity_secret = identity_secret
+
+    def at_once(self, room: Room, route: Route, token: str) -> Carry | None:
+        """What can be said of a request without asking the line, or reading more of it than the token that it brings;
+        None where that is not enough."""
+        key = route.key or ""
+        if route.bypass:
+            return Carry(None, 0)
+        if self._reception.is_open(room, key):
+            return Carry(self._papers.open_admission(room, key), 0)
+        admission = self._reception.recall(room, key, token) if token and not room.identity else None
+        return Carry(token, admission.number) if admission else None
+
+    async def judge(self, room: Room, route: Route, asking: Asking) -> Verdict:
+        """What becomes of a request, whatever it takes to find out."""
+        visit = self.visit(room, route.key or "", asking, route)
+        received = await self._reception.receive(room, visit)
+        secure, key = asking.client.is_secure, visit.key
+        cookies = self._ticket_cookies(room, key, asking, received.new_ticket) if received.new_ticket else []
+        outcome = type(received.decision).__name__.lower()
+        match received.decision:
+            case Forward(admission):
+                return Verdict(
+                    outcome, Carry(visit.admission, admission.number, cookies) if admission else Carry(None, 0)
+                )
+            case Admit(visitor, number, lease_end_ms):
+                admitted = self._papers.admission(room, key, visitor, number, lease_end_ms, secure=secure)
+                return Verdict(outcome, Carry(admitted.token, number, [*cookies, admitted.cookie]))
+            case Pass():
+                return Verdict(outcome, Carry(self._papers.open_admission(room, key), 0, cookies))
+            case Lend():
+                lent = self._papers.loan(room, key, secure=secure)
+                return Verdict(outcome, Carry(lent.token, 0, [*cookies, lent.cookie]))
+            case Wait(ticket, standing):
+                place = self._reception.waiting(room, key, ticket, standing)
+                response = self._answers.waiting(room, key, place, asking, is_new=bool(cookies))
+                return Verdict(outcome, Say(response, cookies))
+            case Refuse(reason):
+                return Verdict(outcome, self._refused(room, key, asking, reason))
+            case Answer():
+                response = problem(404, "not_found", "Not found", f"Waitroom has nothing at {asking.target}.")
+                return Verdict(outcome, Say(response))
+            case decision:
+                assert_never(decision)
+
+    def visit(self, room: Room, key: str, asking: Asking, route: Route | None = None) -> Visit:
+        """A request as the reception needs it."""
+        secure = asking.client.is_secure
+        return Visit(
+            ticket=cookie(asking.fields, ticket_cookie(room.name, key, secure=secure)),
+            admission=cookie(asking.fields, admission_cookie(room.name, key, secure=secure)),
+            key=key,
+            identity=room.identity.of(asking.fields, self._identity_secret) if room.identity else "",
+            own=route.own if route else False,
+            bypass=route.bypass if route else False,
+            joins=asking.joins,
+        )
+
+    def failure(self, room: Room, status: int, asking: Asking) -> Response:
+        """For who was carried on, and whom the origin gave nothing."""
+        return self._answers.failure(room, status, asking)
+
+    async def still_inside(self, room: Room, visit: Visit) -> str:
+        """The admission of a visitor in a tunnel, who is active as long as that is open: the same, or one with a lease
+        that was extended; "" where it is inside no more."""
+        received = await self._reception.receive(room, visit)
+        match received.decision:
+            case Admit(visitor, number, lease_end_ms):
+                return self._papers.admission(room, visit.key, visitor, number, lease_end_ms, secure=False).token
+            case Forward() | Pass():
+                return visit.admission
+            case _:
+                return ""
+
+    async def obey(self, room: Room, key: str, number: int, command: str, *, secure: bool) -> list[str]:
+        """Does with a visitor's place what the origin says, and gives the cookies that follow from it."""
+        try:
+            match command if number else "":
+                case "release":
+                    await self._reception.release_number(room, key, number)
+                    return self._papers.removed(room, key, secure=secure)
+                case "revoke":
+                    await self._reception.revoke_number(room, key, number)
+                    return [self._papers.without_admission(room, key, secure=secure)]
+                case _:
+                    return []
+        except StoreLostError:
+            log.warning("the store is lost: %s of number %s in %s was not done", command, number, room.line_name(key))
+            return []
+
+    def _ticket_cookies(self, room: Room, key: str, asking: Asking, ticket: Ticket) -> list[str]:
+        """The new ticket's cookie. Who stands in many lines of a room gives the oldest place up: a browser's cookies
+        must fit into one header."""
+        secure = asking.client.is_secure
+        fields = [self._papers.ticket(room, key, ticket, secure=secure)]
+        if key:
+            own = ticket_cookie(room.name, key, secure=secure)
+            others = [name for name in tickets_of(room.name, cookie_names(asking.fields), secure=secure) if name != own]
+            for name in others[: max(0, len(others) - MOST_TICKETS + 1)]:
+                fields += [set_cookie(old, "", 0, secure=secure) for old in (name, name + ADMISSION)]
+        return fields
+
+    def _refused(self, room: Room, key: str, asking: Asking, reason: Reason) -> Say:
+        match reason:
+            case "closed":
+                return Say(self._answers.closed(room, asking))
+            case "store_lost":
+                return Say(self._answers.store_lost(room, asking))
+            case "full":
+                return Say(self._answers.full(room, asking))
+            case "no_place":
+                return Say(self._answers.no_place())
+            case "no_identity":
+                return Say(self._answers.no_identity(room, asking))
+            case "revoked":
+                return Say(self._answers.revoked(room, asking))
+            case "void":
+                field = self._papers.without_ticket(room, key, secure=asking.client.is_secure)
+                return Say(self._answers.void(room, asking), [field])
+            case _:
+                assert_never(reason)

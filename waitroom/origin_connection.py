@@ -1,0 +1,183 @@
+"""A connection to an origin: carries one exchange after another, and is fit for the next only behind a clean end."""
+
+import asyncio
+from typing import Protocol, cast
+
+from waitroom.wire.bodies import Body, CloseBody, response_body
+from waitroom.wire.errors import FramingError, ResponseError
+from waitroom.wire.heads import END, ResponseHead, response_head
+
+BUFFER_BYTES = 65_536
+# Of a response's head: some sites set many cookies.
+HEAD_BYTES = 65_536
+
+
+class Receiver(Protocol):
+    """Who takes the response."""
+
+    def informed(self, head: ResponseHead) -> None: ...
+    def switched(self, head: ResponseHead) -> None: ...
+    def begun(self, head: ResponseHead, body: Body | None, content: bytes, *, is_whole: bool) -> None: ...
+    def more(self, content: bytes, *, is_whole: bool) -> None: ...
+    def half_closed_by_origin(self) -> None: ...
+    def broken(self, why: str) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def pause_upload(self) -> None: ...
+    def resume_upload(self) -> None: ...
+
+
+class OriginConnection(asyncio.Protocol):
+    """`has_answered` tells that a byte of the response under way has come."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.is_usable = True
+        self.has_answered = False
+        self._receiver: Receiver | None = None
+        self._method = b""
+        self._buffer = b""
+        self._body: Body | None = None
+        self._is_in_body = False
+        self._is_tunnel = False
+        self._goes_on = False
+
+    def __repr__(self) -> str:
+        return f"<OriginConnection usable={self.is_usable} {self._receiver!r}>"
+
+    def begin(self, receiver: Receiver, method: bytes, data: bytes) -> None:
+        """Sends a request's head, with what of its body is there."""
+        self._receiver = receiver
+        self._method = method
+        self.has_answered = self._is_in_body = False
+        self.write(data)
+
+    def end(self) -> bool:
+        """Lets go of the exchange; says whether another one may follow."""
+        self._receiver = None
+        return self.is_usable and self._goes_on
+
+    def write(self, data: bytes) -> None:
+        if self.transport:
+            self.transport.write(data)
+
+    def write_eof(self) -> None:
+        if self.transport and self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.close()
+
+    def close(self) -> None:
+        self.is_usable = False
+        if self.transport:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Ends it without sending what waits to be sent."""
+        self.is_usable = False
+        if self.transport:
+            self.transport.abort()
+
+    # What the transport tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=BUFFER_BYTES)
+
+    def data_received(self, data: bytes) -> None:
+        receiver = self._receiver
+        if receiver is None:  # nobody has asked: what follows can't be told from an answer to somebody else
+            self.abort()
+            return
+        self.has_answered = True
+        try:
+            if self._is_tunnel:
+                receiver.more(data, is_whole=False)
+            elif self._is_in_body:
+                self._read_body(receiver, data)
+            else:
+                self._buffer += data
+                self._read_heads(receiver)
+        except (ResponseError, FramingError) as exc:
+            self._break(exc.code)
+
+    def eof_received(self) -> bool:
+        receiver = self._receiver
+        if self._is_tunnel and receiver:
+            receiver.half_closed_by_origin()
+            return True
+        self.is_usable = False
+        if receiver and self._is_in_body and isinstance(self._body, CloseBody):
+            self._goes_on = False
+            receiver.more(b"", is_whole=True)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_usable = False
+        self.transport = None
+        self._break("connection_reset" if exc else "connection_closed")
+
+    def pause_writing(self) -> None:
+        if self._receiver:
+            self._receiver.pause_upload()
+
+    def resume_writing(self) -> None:
+        if self._receiver:
+            self._receiver.resume_upload()
+
+    def _break(self, why: str) -> None:
+        self.is_usable = False
+        receiver, self._receiver = self._receiver, None
+        if receiver:
+            receiver.broken(why)
+        if self.transport:
+            self.transport.abort()
+
+    def _read_heads(self, receiver: Receiver) -> None:
+        """Reads interim heads and the final one."""
+        while not self._is_in_body and (end := self._buffer.find(END) + len(END)) >= len(END):
+            head = response_head(self._buffer if end == len(self._buffer) else self._buffer[:end])
+            self._buffer = self._buffer[end:]
+            if head.status == 101:
+                self._switch(receiver, head)
+                return
+            if head.status < 200:
+                receiver.informed(head)
+            else:
+                self._begin_body(receiver, head)
+                return
+        if len(self._buffer) > HEAD_BYTES:
+            raise ResponseError("head_too_large")
+
+    def _begin_body(self, receiver: Receiver, head: ResponseHead) -> None:
+        body = self._body = response_body(head, self._method)
+        said = b",".join(head.looked.get(b"connection", ())).lower()
+        self._goes_on = (b"close" not in said) if head.minor else (b"keep-alive" in said)
+        self._is_in_body = True
+        content, rest, self._buffer = b"", self._buffer, b""
+        if body is not None and rest:
+            content, rest = body.feed(rest)
+        self._check_rest(rest)
+        receiver.begun(head, body, content, is_whole=body is None or body.is_done)
+
+    def _read_body(self, receiver: Receiver, data: bytes) -> None:
+        body = self._body
+        if body is None or body.is_done:
+            self.abort()
+            return
+        content, rest = body.feed(data)
+        self._check_rest(rest)
+        receiver.more(content, is_whole=body.is_done)
+
+    def _check_rest(self, rest: bytes) -> None:
+        """Behind a response nothing may follow that nobody has asked for."""
+        if rest:
+            self.is_usable = False
+
+    def _switch(self, receiver: Receiver, head: ResponseHead) -> None:
+        self._is_tunnel = self._is_in_body = True
+        self.is_usable = False
+        rest, self._buffer = self._buffer, b""
+        receiver.switched(head)
+        if rest:
+            receiver.more(rest, is_whole=False)

@@ -1,0 +1,94 @@
+"""What a visitor asks of waitroom about the own place: where it stands, what is drawn, and to leave. All of a crowd
+asks this again and again: it is answered without Redis, from what is known here, wherever that can be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import parse_qs, unquote
+
+from waitroom.answers import Answers, problem
+from waitroom.asking import Asking
+from waitroom.cookies import admission_cookie, ticket_cookie
+from waitroom.errors import StoreLostError
+from waitroom.judge import Judge, Say
+from waitroom.papers import Papers
+from waitroom.reception import Reception
+from waitroom.response import Response
+from waitroom.rooms import OWN_PREFIX, Room, Rooms
+from waitroom.wire.cookies import cookie
+
+PREFIX = f"{OWN_PREFIX}rooms/".encode()
+METHODS = {"place": (b"GET", b"HEAD"), "draw": (b"GET", b"HEAD"), "leave": (b"POST",)}
+About = Literal["place", "draw", "leave"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked about which line."""
+
+    room: Room
+    key: str
+    about: About
+
+
+class Places:
+    """Answers under /.waitroom/rooms/."""
+
+    def __init__(self, reception: Reception, judge: Judge, papers: Papers, answers: Answers) -> None:
+        self._reception = reception
+        self._judge = judge
+        self._papers = papers
+        self._answers = answers
+
+    def read(self, rooms: Rooms, method: bytes, target: bytes) -> Question | Response:
+        """What a target under PREFIX asks, or the refusal of what makes no sense."""
+        path, _, query = target.partition(b"?")
+        name, _, about = path[len(PREFIX) :].decode("latin-1").partition("/")
+        name = unquote(name)
+        key = parse_qs(query.decode("latin-1")).get("key", [""])[0] if query else ""
+        room = rooms.named(name)
+        if room is None:
+            return problem(404, "no_room", "No such room", f"There is no room {name!r}.")
+        if not room.has_key(key):
+            return problem(404, "no_line", "No such line", f"Room {name!r} has no line of key {key!r}.")
+        match about:
+            case "place" | "draw" | "leave":
+                if method in METHODS[about]:
+                    return Question(room, key, about)
+                allowed = b", ".join(METHODS[about]).decode()
+                refusal = problem(405, "bad_method", "Not so", f"Ask with {allowed}.")
+                return refusal.with_fields([("Allow", allowed)])
+            case _:
+                return problem(404, "not_found", "Not found", f"Waitroom has nothing at {path.decode('latin-1')}.")
+
+    def at_once(self, question: Question, cookies: Sequence[bytes], *, secure: bool) -> Response | None:
+        """The place of who waits, where it is known here; None where more must be read, or Redis be asked."""
+        room, key = question.room, question.key
+        admission_name = admission_cookie(room.name, key, secure=secure).encode()
+        if question.about != "place" or room.identity or cookie(cookies, admission_name):
+            return None
+        ticket = cookie(cookies, ticket_cookie(room.name, key, secure=secure).encode())
+        place = self._reception.place_at_once(room, key, ticket) if ticket else None
+        return self._answers.place(place) if place else None
+
+    async def answer(self, question: Question, asking: Asking) -> Say:
+        """Answers, whatever it takes."""
+        room, key = question.room, question.key
+        match question.about:
+            case "place":
+                place = await self._reception.place(room, self._judge.visit(room, key, asking))
+                return Say(self._answers.place(place))
+            case "draw":
+                told = self._reception.draw(room, key)
+                if told is None:
+                    return Say(problem(404, "no_draw", "No draw here", f"{room.title} draws no places."))
+                return Say(self._answers.draw(told))
+            case "leave":
+                return await self._leave(room, key, asking)
+
+    async def _leave(self, room: Room, key: str, asking: Asking) -> Say:
+        try:
+            await self._reception.release(room, self._judge.visit(room, key, asking))
+        except StoreLostError:
+            return Say(self._answers.store_lost(room, asking))
+        return Say(self._answers.left(room, asking), self._papers.removed(room, key, secure=asking.client.is_secure))

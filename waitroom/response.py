@@ -1,0 +1,19 @@
+"""What waitroom itself says to a visitor, before it is framed for a connection. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+Field = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A final response (RFC 9110, section 15). Who sends it adds what frames it: Content-Length, Date, Connection."""
+
+    status: int
+    fields: tuple[Field, ...]
+    body: bytes = b""
+
+    def with_fields(self, more: Iterable[Field]) -> "Response":
+        """The same with more fields behind its own; names may come again, as Set-Cookie does."""
+        return replace(self, fields=(*self.fields, *more))

@@ -1,0 +1,161 @@
+"""Bodies: where they end (RFC 9112, section 6), and their content as it comes."""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from waitroom.wire.errors import FramingError, RequestError, ResponseError
+from waitroom.wire.heads import NAME, RequestHead, ResponseHead
+
+LENGTH = re.compile(rb"[0-9]{1,18}")
+# RFC 9112, section 7.1: a size, and extensions, which nobody needs to understand.
+CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?")
+LONGEST_LINE = 4096
+MOST_TRAILERS = 8192
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+class LengthBody:
+    """A body of a known length."""
+
+    is_chunked: ClassVar[bool] = False
+
+    def __init__(self, length: int) -> None:
+        self.left = length
+
+    @property
+    def is_done(self) -> bool:
+        return self.left == 0
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """Gives what of the data is content, and what comes after the body."""
+        left = self.left
+        if len(data) <= left:
+            self.left = left - len(data)
+            return data, b""
+        self.left = 0
+        return data[:left], data[left:]
+
+
+class CloseBody:
+    """A body that ends with its connection."""
+
+    is_chunked: ClassVar[bool] = False
+    is_done: ClassVar[bool] = False
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """All of it is content."""
+        return data, b""
+
+
+@dataclass(slots=True)
+class ChunkedBody:
+    """A chunked body; its extensions and trailers are dropped."""
+
+    is_chunked: ClassVar[bool] = True
+    is_done: bool = False
+    _left: int = 0  # of the chunk under way
+    _line: bytes = b""  # begun, and not ended
+    _state: str = "size"
+    _trailers: int = 0
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """Gives what of the data is content, and what comes after the body. Raises FramingError."""
+        pieces: list[bytes] = []
+        while data and not self.is_done:
+            if self._state == "data":
+                piece, data = data[: self._left], data[self._left :]
+                pieces.append(piece)
+                self._left -= len(piece)
+                if not self._left:
+                    self._state = "end"
+            else:
+                data = self._read_line(data)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces), data
+
+    def _read_line(self, data: bytes) -> bytes:
+        """Reads up to the end of a line, and gives the rest."""
+        end = data.find(b"\n")
+        begun = self._line + (data if end < 0 else data[:end])
+        if len(begun) > LONGEST_LINE or b"\r" in begun[:-1]:
+            raise FramingError("bad_chunk")
+        if end < 0:
+            self._line = begun
+            return b""
+        if not begun.endswith(b"\r"):
+            raise FramingError("bad_chunk")
+        self._line = b""
+        self._end_line(begun[:-1])
+        return data[end + 1 :]
+
+    def _end_line(self, line: bytes) -> None:
+        if self._state == "size":
+            match = CHUNK_LINE.fullmatch(line)
+            if match is None:
+                raise FramingError("bad_chunk")
+            self._left = int(match[1], 16)
+            self._state = "data" if self._left else "trailers"
+        elif self._state == "end":
+            if line:
+                raise FramingError("bad_chunk")
+            self._state = "size"
+        elif line:
+            self._drop_trailer(line)
+        else:
+            self.is_done = True
+
+    def _drop_trailer(self, line: bytes) -> None:
+        name, colon, _ = line.partition(b":")
+        self._trailers += len(line)
+        if not colon or NAME.fullmatch(name) is None or self._trailers > MOST_TRAILERS:
+            raise FramingError("bad_trailer")
+
+
+Body = LengthBody | ChunkedBody | CloseBody
+
+
+def request_body(head: RequestHead) -> LengthBody | ChunkedBody | None:
+    """The body of a request, None where there is none. Raises RequestError."""
+    codings, lengths = head.looked.get(b"transfer-encoding"), head.looked.get(b"content-length")
+    if codings is None:
+        if lengths is None:
+            return None
+        length = _length(lengths)
+        if length is None:
+            raise RequestError(400, "bad_content_length")
+        return LengthBody(length) if length else None
+    if lengths is not None or head.minor == 0:
+        raise RequestError(400, "bad_transfer_encoding")
+    if not _is_chunked(codings):
+        raise RequestError(501, "bad_transfer_encoding")
+    return ChunkedBody()
+
+
+def response_body(head: ResponseHead, method: bytes) -> Body | None:
+    """The body of a response to a method, None where there is none. Raises ResponseError."""
+    if method == b"HEAD" or head.status < 200 or head.status in (204, 304):
+        return None
+    codings, lengths = head.looked.get(b"transfer-encoding"), head.looked.get(b"content-length")
+    if codings is not None:
+        if lengths is not None or not head.minor or not _is_chunked(codings):
+            raise ResponseError("bad_transfer_encoding")
+        return ChunkedBody()
+    if lengths is None:
+        return CloseBody()
+    length = _length(lengths)
+    if length is None:
+        raise ResponseError("bad_content_length")
+    return LengthBody(length) if length else None
+
+
+def chunk(content: bytes) -> bytes:
+    """Content as a chunk; of no bytes, since that would be the last one, none."""
+    return b"%x\r\n%b\r\n" % (len(content), content) if content else b""
+
+
+def _length(values: list[bytes]) -> int | None:
+    return int(values[0]) if len(values) == 1 and LENGTH.fullmatch(values[0]) else None
+
+
+def _is_chunked(values: list[bytes]) -> bool:
+    return len(values) == 1 and values[0].lower() == b"chunked"

@@ -1,0 +1,76 @@
+"""Targets of requests, and the hosts that they are for (RFC 9112, section 3)."""
+
+import re
+from dataclasses import dataclass
+
+from waitroom.wire.errors import RequestError
+from waitroom.wire.heads import RequestHead
+
+# No port, user or path in a name; nothing but what DNS, IPv4 and IPv6 need. Percent signs and underscores do occur.
+AUTHORITY = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%-]{1,255})(?::[0-9]{0,5})?")
+ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
+MOST_HOSTS = 4096
+
+_hosts: dict[bytes, str] = {}
+
+
+@dataclass(slots=True)
+class Target:
+    """What a request is for. `raw` goes to the origin as it stands: path and query, or `*`. `authority` is as sent, b""
+    for none (HTTP/1.0), and `host` its name in lower case without port; `is_absolute` says that it stands for Host."""
+
+    raw: bytes
+    authority: bytes
+    host: str
+    is_absolute: bool = False
+
+    @property
+    def path(self) -> bytes:
+        """As sent, without the query."""
+        return b"/" if self.raw == b"*" else self.raw.partition(b"?")[0]
+
+
+def target_of(head: RequestHead) -> Target:
+    """Raises RequestError."""
+    hosts = head.looked.get(b"host")
+    if hosts is None:
+        if head.minor:
+            raise RequestError(400, "bad_host")
+        authority, host = b"", ""
+    else:
+        authority = hosts[0]
+        host = _hosts.get(authority) or _host(authority)
+        if not host or len(hosts) > 1:
+            raise RequestError(400, "bad_host")
+    raw = head.target
+    if b"#" in raw:
+        raise RequestError(400, "bad_target")
+    if raw.startswith(b"/") or (raw == b"*" and head.method == b"OPTIONS"):
+        return Target(raw, authority, host)
+    return _absolute(raw, head.method)
+
+
+def _absolute(target: bytes, method: bytes) -> Target:
+    """The authority of an absolute target replaces Host, whatever that says (RFC 9112, section 3.2.2)."""
+    match = ABSOLUTE.fullmatch(target)
+    host = _host(match[1]) if match else ""
+    if match is None or not host:
+        raise RequestError(400, "bad_target")
+    rest = match[2]
+    if not rest and method == b"OPTIONS":
+        rest = b"*"
+    elif not rest.startswith(b"/"):
+        rest = b"/" + rest
+    return Target(rest, match[1], host, is_absolute=True)
+
+
+def _host(authority: bytes) -> str:
+    """The name in an authority, "" where it is none."""
+    match = AUTHORITY.fullmatch(authority)
+    if match is None:
+        return ""
+    host = match[1].decode().lower().removesuffix(".")
+    if len(_hosts) >= MOST_HOSTS:
+        _hosts.clear()
+    _hosts[authority] = host
+    return host
