@@ -61,9 +61,7 @@ async def an_origin(port: int) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def attack(
-    attackers: int, options: Sequence[str], url: str, output: Path
-) -> AsyncIterator[asyncio.subprocess.Process]:
+async def attack(attackers: int, options: Sequence[str], url: str, output: Path) -> AsyncIterator[None]:
     """Runs slowhttptest: it opens all its connections within a second, and holds them for as long as it can."""
     assert SLOWHTTPTEST, "with CI=true nothing may skip: install slowhttptest"
     count = ["-c", str(attackers), "-r", str(attackers), "-l", str(LONGEST_S), "-u", url]
