@@ -5,7 +5,7 @@ import random
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, WebSocket, expect
@@ -140,4 +140,5 @@ async def test_a_site_with_sockets_and_files_works_as_it_does_without_a_waitroom
         async with jupyter(folders[1]) as site, before(site, folders[1]) as url:
             through = await visit(browser, url, site, folders[1])
     assert direct.uploaded == direct.downloaded == UPLOAD
-    assert through == direct
+    assert through.complaints <= direct.complaints
+    assert replace(through, complaints=direct.complaints) == direct
