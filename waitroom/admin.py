@@ -1,5 +1,7 @@
 """The admin listener: metrics for Prometheus, and the state of all rooms as JSON."""
 
+import json
+import os
 from operator import itemgetter
 from typing import Any
 
@@ -9,32 +11,44 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from waitroom.config_file import ConfigFile
 from waitroom.line import Line
 from waitroom.lines import Lines
+from waitroom.merged_metrics import merge
 from waitroom.metrics import Metrics
 from waitroom.rooms import Room
+from waitroom.siblings import Siblings
 
 
 class Admin:
     """Handlers for operators. They are not for the public: the listener is."""
 
-    def __init__(self, config: ConfigFile, lines: Lines, metrics: Metrics) -> None:
+    def __init__(self, config: ConfigFile, lines: Lines, metrics: Metrics, siblings: Siblings | None = None) -> None:
+        """With `siblings`, it answers for them too."""
         self._config = config
         self._lines = lines
         self._metrics = metrics
+        self._siblings = siblings
 
     async def metrics(self, _: web.Request) -> web.Response:
         """`GET /metrics`."""
-        return web.Response(body=self._metrics.expose(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        body = self._metrics.expose()
+        if others := await self._ask("/metrics"):
+            body = merge([one.decode() for one in (body, *others)])
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def status(self, _: web.Request) -> web.Response:
         """`GET /status`: what `waitroom status` shows."""
+        others = [json.loads(one) for one in await self._ask("/status")]
         return web.json_response(
             {
+                "workers": [os.getpid(), *(pid for other in others for pid in other["workers"])],
                 "config": str(self._config.path),
                 "config_faults": [str(fault) for fault in self._config.faults],
                 "store_lost": self._lines.store_lost,
                 "rooms": [self._row(room, key, line) for room in self._config.rooms for key, line in self._of(room)],
             }
         )
+
+    async def _ask(self, path: str) -> list[bytes]:
+        return await self._siblings.ask(path) if self._siblings else []
 
     def _of(self, room: Room) -> list[tuple[str, Line | None]]:
         """The lines of a room by key; a room with keys in which nobody is has none, and is shown all the same."""

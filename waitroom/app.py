@@ -1,18 +1,20 @@
-"""The composition root: builds every part from the configuration, and runs them until told to stop."""
+"""The composition root of a process that serves: builds every part from the configuration."""
 
 import asyncio
 import ipaddress
 import logging
 import random
-import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
-from waitroom import keys, listener
+from waitroom import keys
+from waitroom.access_log import AccessLog
 from waitroom.admin import Admin
 from waitroom.admission import AdmissionSigner, AdmissionVerifier
 from waitroom.answers import Answers
@@ -21,7 +23,9 @@ from waitroom.config_file import ConfigFile
 from waitroom.connections import Connections
 from waitroom.draw import Draws
 from waitroom.embedded import EmbeddedRedis
+from waitroom.errors import LogError
 from waitroom.front import Front
+from waitroom.fronts import Fronts
 from waitroom.judge import Judge
 from waitroom.lines import Lines
 from waitroom.memory import Memory
@@ -33,53 +37,117 @@ from waitroom.pages import Pages
 from waitroom.papers import Papers
 from waitroom.places import Places
 from waitroom.reception import Reception
+from waitroom.records import Records
 from waitroom.settings import Settings
-from waitroom.sockets import open_sockets
+from waitroom.siblings import Siblings
+from waitroom.sockets import Sockets, open_sockets
+from waitroom.sockets import close as close_sockets
 from waitroom.store import Store
 from waitroom.ticket import TicketSigner
+from waitroom.tls import PublicTls
 from waitroom.tunnels import Tunnels
 
 log = logging.getLogger(__name__)
 
-SHUTDOWN_S = 10.0
+# For what a drain has not waited for.
+SHUTDOWN_S = 1.0
 
 
-async def serve(config: ConfigFile) -> None:
-    """Runs a waitroom until SIGINT or SIGTERM. Raises WaitroomError where something needed can't be had."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(config):
-        await stop.wait()
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What a process has from its supervisor: listening sockets by address, and the URL of the embedded Redis, if any.
+    Only one of the processes has a socket for operators."""
+
+    sockets: Sockets
+    store_url: str
 
 
 @asynccontextmanager
-async def running(config: ConfigFile) -> AsyncIterator[None]:
-    """A waitroom that serves while the context is entered."""
+async def running(config: ConfigFile, inherited: Inherited | None = None) -> AsyncIterator[Fronts]:
+    """A waitroom that serves while the context is entered; by itself, it opens its sockets and starts its Redis.
+
+    Raises WaitroomError where something needed can't be had.
+    """
     settings = config.settings
     state = Path(settings.server.state)
     key_ring = keys.load(settings.keys.admission, settings.keys.ticket, state)
     async with AsyncExitStack() as stack:
-        store = await _store(stack, settings, state)
+        sockets = inherited.sockets if inherited else open_sockets(settings.addresses, 1, {})
+        stack.callback(close_sockets, sockets)
+        store = await _store(stack, settings, state, inherited)
         lines = Lines(store, config.rooms, Memory(state), time.monotonic, are_new=key_ring.are_new)
         metrics = Metrics()
         metrics.watch(lines, lambda: config.rooms)
         origins = Origins(OriginConnection, time.monotonic, random.random)
         origins.apply(config.rooms)
         stack.push_async_callback(origins.close)
-        front, tunnels = _front(config, key_ring, lines, origins, metrics)
-        await _in_background(stack, lines.run())
-        await _in_background(stack, origins.run())
-        await _in_background(stack, tunnels.run())
-        await _in_background(stack, _follow(config, lines, origins))
-        await _serve_operators(stack, settings.admin.listen, Admin(config, lines, metrics).routes())
-        await _serve_visitors(stack, settings, Connections(front, settings.server.limits.to_limits()))
-        log.info("waitroom listens on %s", ", ".join(settings.server.listen))
-        yield
+        access_log = await _access_log(stack, settings.server.access_log, metrics)
+        records = Records(metrics, access_log, time.monotonic)
+        front, tunnels = _front(config, key_ring, lines, origins, records)
+        for work in (lines.run(), origins.run(), tunnels.run(), _follow(config, lines, origins)):
+            await _in_background(stack, work)
+        siblings = _siblings(stack, state) if inherited else None
+        if siblings:
+            own = Admin(config, lines, metrics)
+            await _serve_operators(stack, [siblings.listen()], own.routes())
+        if settings.admin.listen in sockets:
+            admin = Admin(config, lines, metrics, siblings)
+            await _serve_operators(stack, sockets[settings.admin.listen], admin.routes())
+        connections = Connections(front, settings.server.limits.to_limits())
+        metrics.watch_connections(connections.states)
+        fronts = await _serve_visitors(stack, settings, sockets, connections)
+        log.info("a process serves %s", ", ".join(settings.public_addresses))
+        yield fronts
 
 
-async def _store(stack: AsyncExitStack, settings: Settings, state: Path) -> Store:
-    url = settings.store.url
+def _siblings(stack: AsyncExitStack, state: Path) -> Siblings:
+    siblings = Siblings(state)
+    stack.callback(siblings.close)
+    return siblings
+
+
+async def _serve_operators(
+    stack: AsyncExitStack, sockets: Sequence[socket.socket], routes: Sequence[web.RouteDef]
+) -> None:
+    application = web.Application()
+    application.add_routes(routes)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    for one in sockets:
+        await web.SockSite(runner, one).start()
+
+
+async def _serve_visitors(
+    stack: AsyncExitStack, settings: Settings, sockets: Sockets, connections: Connections
+) -> Fronts:
+    """Accepts visitors on all public addresses."""
+    server = settings.server
+    proxies = [ipaddress.ip_network(network) for network in server.proxy_protocol]
+    await _in_background(stack, connections.run())
+    fronts = Fronts(connections)
+    stack.push_async_callback(fronts.drain, 0.0)
+    await fronts.listen(sockets, server.listen, proxies=proxies, head_s=server.limits.head_s)
+    if server.tls:
+        tls = PublicTls(server.tls.certificate, server.tls.key)
+        await _in_background(stack, tls.follow())
+        await fronts.listen(sockets, server.tls.listen, tls=tls.context, proxies=proxies, head_s=server.limits.head_s)
+    return fronts
+
+
+async def _access_log(stack: AsyncExitStack, target: str, metrics: Metrics) -> AccessLog:
+    try:
+        access_log = AccessLog(target)
+    except OSError as exc:
+        raise LogError(f"[server] access_log = {target!r} can't be written: {exc.strerror}") from exc
+    stack.push_async_callback(access_log.close)
+    await _in_background(stack, access_log.run())
+    metrics.watch_access_log(lambda: access_log.dropped)
+    return access_log
+
+
+async def _store(stack: AsyncExitStack, settings: Settings, state: Path, inherited: Inherited | None) -> Store:
+    url = settings.store.url or (inherited.store_url if inherited else "")
     if not url:
         embedded = EmbeddedRedis(state)
         stack.push_async_callback(embedded.stop)
@@ -91,7 +159,11 @@ async def _store(stack: AsyncExitStack, settings: Settings, state: Path) -> Stor
 
 
 def _front(
-    config: ConfigFile, key_ring: keys.Keys, lines: Lines, origins: Origins[OriginConnection], metrics: Metrics
+    config: ConfigFile,
+    key_ring: keys.Keys,
+    lines: Lines,
+    origins: Origins[OriginConnection],
+    records: Records,
 ) -> tuple[Front, Tunnels]:
     issuer = config.settings.server.issuer
     tickets = TicketSigner(key_ring.ticket)
@@ -108,32 +180,11 @@ def _front(
         places=Places(reception, judge, papers, answers),
         own=Own(key_ring, lines),
         choose=origins.choose,
-        metrics=metrics,
+        records=records,
         clients=clients,
         tunnels=tunnels,
     )
     return front, tunnels
-
-
-async def _serve_operators(stack: AsyncExitStack, address: str, routes: Sequence[web.RouteDef]) -> None:
-    """Raises ListenError where the address can't be had."""
-    application = web.Application()
-    application.add_routes(routes)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    for one in open_sockets([address], 1, {})[address]:
-        await web.SockSite(runner, one).start()
-
-
-async def _serve_visitors(stack: AsyncExitStack, settings: Settings, connections: Connections) -> None:
-    """Raises ListenError where an address can't be had."""
-    server = settings.server
-    await _in_background(stack, connections.run())
-    stack.push_async_callback(connections.drain, 0.0)
-    for one in (one for some in open_sockets(server.listen, 1, {}).values() for one in some):
-        accepting = await listener.accept(one, connections.protocol, head_s=server.limits.head_s)
-        stack.callback(accepting.close)
 
 
 async def _follow(config: ConfigFile, lines: Lines, origins: Origins[OriginConnection]) -> None:

@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from waitroom import explain, keys
-from waitroom.app import serve as serve_until_stopped
 from waitroom.cli_desk import release, reset, revoke
 from waitroom.cli_draw import verify_draw
 from waitroom.cli_shared import Failure, config_option, load
-from waitroom.config_file import ConfigFile
 from waitroom.errors import WaitroomError
+from waitroom.orders import Orders
+from waitroom.supervisor import supervise
+from waitroom.worker import work
 
 
 @click.group()
@@ -34,14 +35,36 @@ for command in (release, revoke, reset, verify_draw):
 
 @main.command()
 @config_option
-def serve(config: Path) -> None:
-    """Stand in front of the site until stopped."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+@click.option("--take-over", is_flag=True, help="Relieve the waitroom that runs with this configuration.")
+def serve(config: Path, *, take_over: bool) -> None:
+    """Stand in front of the site until stopped.
+
+    SIGTERM lets requests under way finish, a second one does not; SIGHUP applies the whole configuration.
+    """
+    _log()
     try:
-        uvloop.run(serve_until_stopped(ConfigFile(config)))
+        uvloop.run(supervise(config, take_over=take_over))
     except WaitroomError as exc:
         raise Failure(str(exc)) from exc
+
+
+@main.command(hidden=True)
+@click.argument("orders")
+def worker(orders: str) -> None:
+    """Serve by a supervisor's orders."""
+    _log()
+    try:
+        uvloop.run(work(Orders.of_text(orders)))
+    except WaitroomError as exc:
+        # The supervisor was told what is wrong, and says it.
+        raise SystemExit(Failure.exit_code) from exc
+
+
+def _log() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(process)d %(name)s %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 
 @main.command()
@@ -97,6 +120,8 @@ def _show(state: dict[str, Any]) -> None:
             str(room["claimed"]),
         )
     console.print(table)
+    if len(state["workers"]) > 1:
+        console.print(f"{len(state['workers'])} workers serve.")
     if lost := [room["room"] for room in state["rooms"] if room["store_lost"]]:
         console.print(f"[red]Redis is lost for {', '.join(lost)}: places are kept, nobody is called.")
     for fault in state["config_faults"]:

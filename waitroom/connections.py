@@ -37,10 +37,10 @@ class Connections:
     def __len__(self) -> int:
         return len(self._connections)
 
-    @property
-    def idle(self) -> int:
-        """How many wait for a request."""
-        return sum(connection.is_idle for connection in self._connections)
+    def states(self) -> dict[str, int]:
+        """How many there are: those that wait for a request, and those in the midst of one."""
+        idle = sum(connection.is_idle for connection in self._connections)
+        return {"idle": idle, "busy": len(self._connections) - idle}
 
     def protocol(self, peer: Peer) -> FrontConnection:
         """For a new connection."""

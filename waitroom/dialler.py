@@ -64,16 +64,18 @@ class Dialler:
         loop = asyncio.get_running_loop()
         if self._address.path:
             return (await loop.create_unix_connection(protocol, self._address.path))[1]
-        context = tls_context(self._terms) if self._address.is_tls else None
-        name = (self._terms.server_name or self._address.host.removesuffix(".")) if context else None
+        context, name = self._tls()
         connected = await aiohappyeyeballs.start_connection(
             await self.addresses.get(), happy_eyeballs_delay=HAPPY_EYEBALLS_S
         )
-        try:
-            return (await loop.create_connection(protocol, sock=connected, ssl=context, server_hostname=name))[1]
-        except BaseException:
-            connected.close()
-            raise
+        return (await loop.create_connection(protocol, sock=connected, ssl=context, server_hostname=name))[1]
+
+    def _tls(self) -> tuple[ssl.SSLContext, str] | tuple[None, None]:
+        """How, and with whom; a name or a file of no use raises before there is a socket that could be lost."""
+        if not self._address.is_tls:
+            return None, None
+        name = self._terms.server_name or self._address.host.removesuffix(".")
+        return tls_context(self._terms), name.encode("idna").decode()
 
 
 @lru_cache(maxsize=64)

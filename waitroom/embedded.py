@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import fcntl
 import logging
+import os
 import shutil
+import subprocess
 import tempfile
 from importlib import util
 from pathlib import Path
 from typing import IO
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -46,14 +48,27 @@ def find_server() -> str:
 class EmbeddedRedis:
     """A Redis on a unix socket that keeps its data in `folder`; it is started again whenever it dies."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
+        """`url` is of one that runs already, and is to be adopted."""
         self._folder = folder
-        self._socket = folder / "redis.sock"
+        self._socket = Path(unquote(url.removeprefix("unix://"))) if url else folder / "redis.sock"
         if len(str(self._socket.absolute())) > LONGEST_SOCKET_PATH:
             self._socket = Path(tempfile.mkdtemp(prefix="waitroom-")) / "redis.sock"
         self._lock: IO[str] | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def lock(self) -> int | None:
+        """The descriptor by which the folder is ours. It may be passed on: the folder is held while anybody has it."""
+        return self._lock.fileno() if self._lock else None
+
+    def release(self) -> None:
+        """Leaves it running for who adopts it."""
+        if self._watch:
+            self._watch.cancel()
+        if self._lock:
+            self._lock.close()
 
     @property
     def url(self) -> str:
@@ -68,16 +83,26 @@ class EmbeddedRedis:
         await self._launch(server)
         self._watch = asyncio.create_task(self._keep_alive(server))
 
+    def adopt(self, lock: int) -> None:
+        """Takes over one that another process releases; `lock` is the descriptor that it has passed on."""
+        self._lock = os.fdopen(lock, "w")
+        self._watch = asyncio.create_task(self._keep_alive(find_server()))
+
     async def stop(self) -> None:
+        await self._end_watch()
+        if self._process:
+            self._process.terminate()
+            await asyncio.to_thread(self._process.wait)
+        else:
+            await self._shut_down()
+        if self._lock:
+            self._lock.close()
+
+    async def _end_watch(self) -> None:
         if self._watch:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
-        if self._process and self._process.returncode is None:
-            self._process.terminate()
-            await self._process.wait()
-        if self._lock:
-            self._lock.close()
 
     def _take_folder(self) -> None:
         lock = (self._folder / "lock").open("w")
@@ -93,13 +118,16 @@ class EmbeddedRedis:
 
     async def _end_orphan(self) -> None:
         """Ends a Redis whose waitroom was killed: two on one folder would spoil its data."""
-        if not self._socket.exists():
-            return
+        if self._socket.exists():
+            await self._shut_down()
+            self._socket.unlink(missing_ok=True)
+
+    async def _shut_down(self) -> None:
+        """Whoever started it; returns when it has ended."""
         client = Redis.from_url(self.url)
         with contextlib.suppress(RedisError, OSError):
             await client.shutdown()
         await client.aclose()
-        self._socket.unlink(missing_ok=True)
 
     async def _launch(self, server: str) -> None:
         options = {
@@ -113,19 +141,23 @@ class EmbeddedRedis:
             "pidfile": "redis.pid",
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-        with (self._folder / "redis.log").open("ab") as log_file:
-            self._process = await asyncio.create_subprocess_exec(
-                server, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=log_file, stderr=log_file,
-                start_new_session=True,
-            )  # fmt: skip
+        self._process = self._open(server, arguments)
         await self._until_it_answers(self._process)
         log.info("embedded Redis is up", extra={"pid": self._process.pid, "folder": str(self._folder)})
 
-    async def _until_it_answers(self, process: asyncio.subprocess.Process) -> None:
+    def _open(self, server: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+        """Not as a process of the event loop's: that would kill it when the loop ends, and it may outlive us."""
+        with (self._folder / "redis.log").open("ab") as log_file:
+            return subprocess.Popen(  # noqa: S603  # find_server() says what it is
+                [server, *arguments], stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file,
+                start_new_session=True,
+            )  # fmt: skip
+
+    async def _until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
         client = Redis.from_url(self.url)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                while process.returncode is None:
+                while process.poll() is None:
                     with contextlib.suppress(RedisError, OSError):
                         await client.ping()
                         return
@@ -137,11 +169,25 @@ class EmbeddedRedis:
         raise EmbeddedStoreError(f"the embedded Redis did not start: see {self._folder / 'redis.log'}")
 
     async def _keep_alive(self, server: str) -> None:
-        while self._process:
-            code = await self._process.wait()
-            log.error("embedded Redis died (exit code %s): starting it again", code)
+        while True:
+            await self._until_it_ends()
+            log.error("embedded Redis died: starting it again")
             await asyncio.sleep(RESTART_AFTER_S)
+            await self._end_orphan()
+            if self._process:
+                self._process.kill()
+                await asyncio.to_thread(self._process.wait)
             try:
                 await self._launch(server)
             except EmbeddedStoreError:
                 log.exception("embedded Redis could not be started again: trying on")
+
+    async def _until_it_ends(self) -> None:
+        """By a connection that lasts as long as it does: it need not be a child of ours."""
+        with contextlib.suppress(OSError):
+            while True:
+                reader, writer = await asyncio.open_unix_connection(self._socket)
+                try:
+                    await reader.read()
+                finally:
+                    writer.close()

@@ -111,3 +111,15 @@ class EmbeddedStoreError(WaitroomError):
 
 class ListenError(WaitroomError):
     """An address can't be listened on."""
+
+
+class WorkerError(WaitroomError):
+    """A worker can't serve; it has said why."""
+
+
+class TakeOverError(WaitroomError):
+    """There is no waitroom to take over, or it did not let go."""
+
+
+class LogError(WaitroomError):
+    """A log can't be written."""

@@ -15,9 +15,9 @@ from waitroom.clients import Clients, forwarded_lines
 from waitroom.exchange import Exchange
 from waitroom.headers import Client
 from waitroom.judge import Carry, Judge, Say
-from waitroom.metrics import Metrics
 from waitroom.own import Own
 from waitroom.places import PREFIX, Places, Question
+from waitroom.records import Records
 from waitroom.relay import Errand, OriginOf, Relay
 from waitroom.response import Response
 from waitroom.rooms import Room, Rooms, Route
@@ -53,17 +53,18 @@ class Front:
         places: Places,
         own: Own,
         choose: Callable[[Room, OriginOf | None], OriginOf | None],
-        metrics: Metrics,
+        records: Records,
         clients: Clients,
         tunnels: Tunnels,
     ) -> None:
         self.keep = tunnels.keep
+        self.finished = records.finished
+        self.origin_failed = records.origin_failed
         self.choose = choose
         self._rooms = rooms
         self._judge = judge
         self._places = places
         self._own = own
-        self._metrics = metrics
         self._clients = clients
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -79,11 +80,7 @@ class Front:
 
     def refuse(self, exchange: Exchange, error: RequestError) -> None:
         """A request that is never forwarded, since what it says is not clear, or too much."""
-        self._say(exchange, Say(problem(error.status, error.code, REFUSALS[error.status])), "bad_request")
-
-    def finished(self, exchange: Exchange) -> None:
-        """An exchange is over."""
-        self._metrics.count(exchange.room, exchange.outcome)
+        self._say(exchange, Say("bad_request", problem(error.status, error.code, REFUSALS[error.status])))
 
     # What relays ask for.
 
@@ -92,9 +89,9 @@ class Front:
         secure = self._clients.of(exchange)[0].is_secure
         return await self._judge.obey(errand.room, errand.key, errand.number, command, secure=secure)
 
-    def fail(self, exchange: Exchange, errand: Errand, status: int, why: str) -> None:
+    def fail(self, exchange: Exchange, errand: Errand, status: int) -> None:
         """The origin has given nothing to pass on."""
-        exchange.outcome = why
+        exchange.outcome = "failed"
         exchange.answer(self._judge.failure(errand.room, status, self._clients.asking(exchange)), errand.cookies)
 
     # Ways to answer.
@@ -110,18 +107,18 @@ class Front:
             self._handle_own(exchange, asker)
         elif room is None:
             detail = f"No room guards {asker.host}{route.path}."
-            self._say(exchange, Say(problem(404, "no_room", "No site here", detail)), "refuse")
+            self._say(exchange, Say("refuse", problem(404, "no_room", "No site here", detail)))
         elif route.key is None:
             exchange.room = room.name
             detail = f"No line of {room.title} can be at {route.path}."
-            self._say(exchange, Say(problem(404, "no_line", "No line here", detail)), "refuse")
+            self._say(exchange, Say("refuse", problem(404, "no_line", "No line here", detail)))
         else:
             exchange.room, exchange.key = room.name, route.key
             cookies = exchange.head.looked.get(b"cookie")
             token = cookie(cookies, route.admission_names[asker.is_secure]) if cookies else ""
             carry = self._judge.at_once(room, route, token)
             if carry:
-                self._carry(exchange, room, asker, carry, "forward")
+                self._carry(exchange, room, asker, carry)
             else:
                 self._settle(exchange, self._judged(exchange, room, route, asker))
 
@@ -130,30 +127,28 @@ class Front:
         target = exchange.target.raw
         if not target.startswith(PREFIX):
             path = exchange.target.path.decode("latin-1")
-            self._say(exchange, Say(self._own.answer(exchange.head.method, path)), "answer")
+            self._say(exchange, Say("answer", self._own.answer(exchange.head.method, path)))
             return
         question = self._places.read(self._rooms(), exchange.head.method, target)
         if isinstance(question, Response):
-            self._say(exchange, Say(question), "answer")
+            self._say(exchange, Say("answer", question))
             return
         exchange.room, exchange.key = question.room.name, question.key
         cookies = exchange.head.looked.get(b"cookie", ())
         if response := self._places.at_once(question, cookies, secure=asker.is_secure):
-            self._say(exchange, Say(response), "poll")
+            self._say(exchange, Say("poll", response))
         else:
             self._settle(exchange, self._told(exchange, question))
 
     async def _judged(self, exchange: Exchange, room: Room, route: Route, asker: Client) -> None:
-        verdict = await self._judge.judge(room, route, self._clients.asking(exchange))
-        match verdict.act:
+        match await self._judge.judge(room, route, self._clients.asking(exchange)):
             case Carry() as carry:
-                self._carry(exchange, room, asker, carry, verdict.outcome)
+                self._carry(exchange, room, asker, carry)
             case Say() as say:
-                self._say(exchange, say, verdict.outcome)
+                self._say(exchange, say)
 
     async def _told(self, exchange: Exchange, question: Question) -> None:
-        outcome = "poll" if question.about == "place" else question.about
-        self._say(exchange, await self._places.answer(question, self._clients.asking(exchange)), outcome)
+        self._say(exchange, await self._places.answer(question, self._clients.asking(exchange)))
 
     def _settle(self, exchange: Exchange, work: Coroutine[object, object, None]) -> None:
         """Answers in a task of its own, which ends if the visitor goes."""
@@ -173,14 +168,14 @@ class Front:
         """A fault of ours: told as such, and the log says which."""
         exchange.will_close = True
         detail = f"Reference: {exchange.request_id}"
-        self._say(exchange, Say(problem(500, "failed", "Something went wrong here", detail)), "failed")
+        self._say(exchange, Say("failed", problem(500, "failed", "Something went wrong here", detail)))
 
-    def _say(self, exchange: Exchange, say: Say, outcome: str) -> None:
-        exchange.outcome = outcome
+    def _say(self, exchange: Exchange, say: Say) -> None:
+        exchange.outcome = say.outcome
         exchange.answer(say.response, say.cookies)
 
-    def _carry(self, exchange: Exchange, room: Room, asker: Client, carry: Carry, outcome: str) -> None:
-        exchange.outcome = outcome
+    def _carry(self, exchange: Exchange, room: Room, asker: Client, carry: Carry) -> None:
+        exchange.outcome = carry.outcome
         if exchange.is_over:
             return
         ours = [

@@ -26,8 +26,10 @@ MOST_TICKETS = 8
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """To the origin: with the text of an admission, and for the place of a number, 0 for nobody's."""
+    """To the origin: with the text of an admission, and for the place of a number, 0 for nobody's. `outcome` is the
+    word by which the request is counted."""
 
+    outcome: str
     token: str | None = field(repr=False)
     number: int
     cookies: Sequence[str] = ()
@@ -37,16 +39,9 @@ class Carry:
 class Say:
     """The visitor is answered here."""
 
+    outcome: str
     response: Response
     cookies: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is to be done, and the word by which it is counted."""
-
-    outcome: str
-    act: Carry | Say
 
 
 class Judge:
@@ -63,13 +58,13 @@ class Judge:
         None where that is not enough."""
         key = route.key or ""
         if route.bypass:
-            return Carry(None, 0)
+            return Carry("forward", None, 0)
         if self._reception.is_open(room, key):
-            return Carry(self._papers.open_admission(room, key), 0)
+            return Carry("pass", self._papers.open_admission(room, key), 0)
         admission = self._reception.recall(room, key, token) if token and not room.identity else None
-        return Carry(token, admission.number) if admission else None
+        return Carry("forward", token, admission.number) if admission else None
 
-    async def judge(self, room: Room, route: Route, asking: Asking) -> Verdict:
+    async def judge(self, room: Room, route: Route, asking: Asking) -> Carry | Say:
         """What becomes of a request, whatever it takes to find out."""
         visit = self.visit(room, route.key or "", asking, route)
         received = await self._reception.receive(room, visit)
@@ -78,26 +73,25 @@ class Judge:
         outcome = type(received.decision).__name__.lower()
         match received.decision:
             case Forward(admission):
-                return Verdict(
-                    outcome, Carry(visit.admission, admission.number, cookies) if admission else Carry(None, 0)
-                )
+                token = visit.admission if admission else None
+                return Carry(outcome, token, admission.number if admission else 0, cookies)
             case Admit(visitor, number, lease_end_ms):
                 admitted = self._papers.admission(room, key, visitor, number, lease_end_ms, secure=secure)
-                return Verdict(outcome, Carry(admitted.token, number, [*cookies, admitted.cookie]))
+                return Carry(outcome, admitted.token, number, [*cookies, admitted.cookie])
             case Pass():
-                return Verdict(outcome, Carry(self._papers.open_admission(room, key), 0, cookies))
+                return Carry(outcome, self._papers.open_admission(room, key), 0, cookies)
             case Lend():
                 lent = self._papers.loan(room, key, secure=secure)
-                return Verdict(outcome, Carry(lent.token, 0, [*cookies, lent.cookie]))
+                return Carry(outcome, lent.token, 0, [*cookies, lent.cookie])
             case Wait(ticket, standing):
                 place = self._reception.waiting(room, key, ticket, standing)
                 response = self._answers.waiting(room, key, place, asking, is_new=bool(cookies))
-                return Verdict(outcome, Say(response, cookies))
+                return Say(outcome, response, cookies)
             case Refuse(reason):
-                return Verdict(outcome, self._refused(room, key, asking, reason))
+                return self._refused(room, key, asking, reason)
             case Answer():
                 response = problem(404, "not_found", "Not found", f"Waitroom has nothing at {asking.target}.")
-                return Verdict(outcome, Say(response))
+                return Say(outcome, response)
             case decision:
                 assert_never(decision)
 
@@ -161,19 +155,19 @@ class Judge:
     def _refused(self, room: Room, key: str, asking: Asking, reason: Reason) -> Say:
         match reason:
             case "closed":
-                return Say(self._answers.closed(room, asking))
+                return Say("refuse", self._answers.closed(room, asking))
             case "store_lost":
-                return Say(self._answers.store_lost(room, asking))
+                return Say("refuse", self._answers.store_lost(room, asking))
             case "full":
-                return Say(self._answers.full(room, asking))
+                return Say("refuse", self._answers.full(room, asking))
             case "no_place":
-                return Say(self._answers.no_place())
+                return Say("refuse", self._answers.no_place())
             case "no_identity":
-                return Say(self._answers.no_identity(room, asking))
+                return Say("refuse", self._answers.no_identity(room, asking))
             case "revoked":
-                return Say(self._answers.revoked(room, asking))
+                return Say("refuse", self._answers.revoked(room, asking))
             case "void":
                 field = self._papers.without_ticket(room, key, secure=asking.client.is_secure)
-                return Say(self._answers.void(room, asking), [field])
+                return Say("refuse", self._answers.void(room, asking), [field])
             case _:
                 assert_never(reason)

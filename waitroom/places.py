@@ -77,12 +77,12 @@ class Places:
         match question.about:
             case "place":
                 place = await self._reception.place(room, self._judge.visit(room, key, asking))
-                return Say(self._answers.place(place))
+                return Say("poll", self._answers.place(place))
             case "draw":
                 told = self._reception.draw(room, key)
                 if told is None:
-                    return Say(problem(404, "no_draw", "No draw here", f"{room.title} draws no places."))
-                return Say(self._answers.draw(told))
+                    return Say("draw", problem(404, "no_draw", "No draw here", f"{room.title} draws no places."))
+                return Say("draw", self._answers.draw(told))
             case "leave":
                 return await self._leave(room, key, asking)
 
@@ -90,5 +90,6 @@ class Places:
         try:
             await self._reception.release(room, self._judge.visit(room, key, asking))
         except StoreLostError:
-            return Say(self._answers.store_lost(room, asking))
-        return Say(self._answers.left(room, asking), self._papers.removed(room, key, secure=asking.client.is_secure))
+            return Say("refuse", self._answers.store_lost(room, asking))
+        cookies = self._papers.removed(room, key, secure=asking.client.is_secure)
+        return Say("leave", self._answers.left(room, asking), cookies)

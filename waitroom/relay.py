@@ -31,14 +31,15 @@ OriginOf = Origin[OriginConnection]
 
 class Sender(Protocol):
     """Who sends requests on. `choose` gives an origin other than the one that failed, None where there is none; `obey`
-    does what the origin commands, and gives cookies to set; `fail` answers with 502, 503 or 504; `keep`
-    looks after a tunnel."""
+    does what the origin commands, and gives cookies to set; `origin_failed` counts; `fail` answers with 502, 503 or
+    504; `keep` looks after a tunnel."""
 
     now_s: Callable[[], float]
 
     def choose(self, room: Room, failed: OriginOf | None) -> OriginOf | None: ...
     async def obey(self, exchange: Exchange, errand: "Errand", command: str) -> list[str]: ...
-    def fail(self, exchange: Exchange, errand: "Errand", status: int, why: str) -> None: ...
+    def origin_failed(self, exchange: Exchange, why: str) -> None: ...
+    def fail(self, exchange: Exchange, errand: "Errand", status: int) -> None: ...
     def keep(self, exchange: Exchange, errand: "Errand") -> None: ...
 
 
@@ -91,7 +92,7 @@ class Relay:
         if origin:
             self._go(origin)
         else:
-            self._fail(503, "no_origin")
+            self._fail(503)
 
     def _try_another(self, failed: OriginOf) -> bool:
         """Sends the request to another origin, where there is one: nothing of it has been sent yet."""
@@ -116,10 +117,11 @@ class Relay:
             connection = await origin.connect()
         except OriginError as exc:
             origin.failed()
+            self._sender.origin_failed(self._exchange, _kind(exc))
             self._task = None
             log.warning("%s (request %s)", exc, self._exchange.request_id)
             if not (self._may_try_again() and self._try_another(origin)):
-                self._fail(exc.status, _kind(exc))
+                self._fail(exc.status)
             return
         self._task = None
         if self._is_ended:
@@ -322,18 +324,19 @@ class Relay:
         """The origin failed in the midst of an exchange."""
         if self._origin:
             self._origin.failed()
+        self._sender.origin_failed(self._exchange, why)
         log.warning("%s: %s (request %s)", self._exchange.origin, why, self._exchange.request_id)
         if self._exchange.is_begun:
             self._is_ended = True
             self._let_go(reusable=False)
             self._exchange.break_off()
         else:
-            self._fail(status, why)
+            self._fail(status)
 
-    def _fail(self, status: int, why: str) -> None:
+    def _fail(self, status: int) -> None:
         self._is_ended = True
         self._let_go(reusable=False)
-        self._sender.fail(self._exchange, self._errand, status, why)
+        self._sender.fail(self._exchange, self._errand, status)
 
     def _let_go(self, *, reusable: bool) -> None:
         connection, self._connection = self._connection, None

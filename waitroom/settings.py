@@ -36,11 +36,20 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _unique_addresses(self) -> Self:
-        by_tls = self.server.tls.listen if self.server.tls else []
-        addresses = [*self.server.listen, *by_tls, self.admin.listen]
+        addresses = self.addresses
         if twice := sorted({address for address in addresses if addresses.count(address) > 1}):
             raise ValueError(f"each listener needs an address of its own; used twice: {', '.join(twice)}")
         return self
+
+    @property
+    def public_addresses(self) -> list[str]:
+        """Where visitors come, in the clear or by TLS."""
+        return [*self.server.listen, *(self.server.tls.listen if self.server.tls else [])]
+
+    @property
+    def addresses(self) -> list[str]:
+        """All on which a waitroom listens."""
+        return [*self.public_addresses, self.admin.listen]
 
     def to_rooms(self, edited_ms: int) -> Rooms:
         """The rooms as values; `edited_ms` is when the file was last written."""

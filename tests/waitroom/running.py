@@ -49,6 +49,7 @@ class Waitroom:
     admin_port: int = field(default_factory=free_port)
     version: int = 0
     state: Path | None = None
+    server: dict[str, Any] = field(default_factory=dict)  # more settings of [server]
 
     @property
     def url(self) -> str:
@@ -75,11 +76,15 @@ class Waitroom:
         self.version += 1
         origin = f"http://127.0.0.1:{self.origin_port}"
         tables = "".join(f"[[rooms]]\n{_table({'name': 'site', 'origins': [origin]} | room)}" for room in rooms)
+        server = {
+            "listen": [f"127.0.0.1:{self.port}"],
+            "state": self.state or self.folder / "state",
+            "trusted_proxies": ["127.0.0.9"],
+        } | self.server
         self.folder.mkdir(exist_ok=True)
         self.config.write_text(
-            f'version = {self.version}\n[server]\nlisten = ["127.0.0.1:{self.port}"]\n'
-            f'state = "{self.state or self.folder / "state"}"\n'
-            f'trusted_proxies = ["127.0.0.9"]\n[admin]\nlisten = "127.0.0.1:{self.admin_port}"\n'
+            f"version = {self.version}\n[server]\n{_table(server)}"
+            f'[admin]\nlisten = "127.0.0.1:{self.admin_port}"\n'
             f'[store]\nurl = "{self.redis_url}"\ntimeout_ms = {TIMEOUT_MS}\n{tables}'
         )
 
@@ -135,7 +140,7 @@ def _table(values: dict[str, Any]) -> str:
 
 
 def _toml(value: object) -> str:
-    if isinstance(value, bool | int):
+    if isinstance(value, bool | int | float):
         return str(value).lower()
     if isinstance(value, datetime):
         return value.isoformat()
