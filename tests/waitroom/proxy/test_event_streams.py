@@ -12,6 +12,9 @@ import pytest
 from tests.servers import PrivateRedis, free_port
 from tests.waitroom.running import Waitroom
 
+# As in a process of its own.
+pytestmark = pytest.mark.asyncio(loop_factories=["uvloop"])
+
 ENDS_S = 30
 EVENTS = [
     b": hello\n\n",

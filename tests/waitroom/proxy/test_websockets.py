@@ -19,6 +19,9 @@ from tests.servers import PrivateRedis, free_port
 from tests.waitroom.proxy.recorded_websockets import ENDS_S, Connection, Said, Scenario, an_origin, play, visit
 from tests.waitroom.running import PAGE, Waitroom, visitor
 
+# As in a process of its own.
+pytestmark = pytest.mark.asyncio(loop_factories=["uvloop"])
+
 MEGABYTE = 2**20
 
 
