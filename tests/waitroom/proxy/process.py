@@ -46,16 +46,15 @@ class Process:
 
 @asynccontextmanager
 async def serving(waitroom: Waitroom) -> AsyncIterator[Process]:
-    """Runs a configured waitroom; ends by itself with what it printed if it does not start."""
+    """Runs a configured waitroom of one worker, and gives the worker; fails with what was printed if it does not start."""
     command = (sys.executable, "-m", "waitroom", "serve", "--config", str(waitroom.config))
-    async with process_of(command, waitroom.folder / "log", f"{waitroom.url}/.waitroom/ready") as process:
-        yield process
+    async with process_of(command, waitroom.folder / "log", f"{waitroom.url}/.waitroom/ready"):
+        (worker,) = (await waitroom.status())["workers"]
+        yield Process(worker)
 
 
 @asynccontextmanager
-async def process_of(
-    command: Sequence[str], output: Path, ready_url: str, **environment: str
-) -> AsyncIterator[Process]:
+async def process_of(command: Sequence[str], output: Path, ready_url: str, **environment: str) -> AsyncIterator[None]:
     """Runs a server from when it answers at `ready_url`; what it prints goes to the file `output`."""
     with output.open("wb") as log:
         child = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log, env=os.environ | environment)
@@ -64,7 +63,7 @@ async def process_of(
             while not await _answers(ready_url):
                 assert child.returncode is None, output.read_text()
                 await asyncio.sleep(0.05)
-        yield Process(child.pid)
+        yield
     finally:
         await _stop(child)
 

@@ -51,7 +51,7 @@ async def an_origin(port: int) -> AsyncIterator[None]:
         await request.read()
         return web.Response(body=LARGE_PAGE if request.path == "/large" else PAGE)
 
-    runner = web.ServerRunner(web.Server(answer))
+    runner = web.ServerRunner(web.Server(answer, access_log=None))
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
