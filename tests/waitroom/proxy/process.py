@@ -46,7 +46,7 @@ class Process:
 
 @asynccontextmanager
 async def serving(waitroom: Waitroom) -> AsyncIterator[Process]:
-    """Runs a configured waitroom of one worker, and gives the worker; fails with what was printed if it does not start."""
+    """Runs a configured waitroom of one worker, and gives the worker; fails with what it printed if it can't start."""
     command = (sys.executable, "-m", "waitroom", "serve", "--config", str(waitroom.config))
     async with process_of(command, waitroom.folder / "log", f"{waitroom.url}/.waitroom/ready"):
         (worker,) = (await waitroom.status())["workers"]
