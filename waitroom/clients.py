@@ -67,10 +67,10 @@ def fields_of(exchange: Exchange) -> list[tuple[str, str]]:
 
 @lru_cache(MOST_REMEMBERED)
 def forwarded_lines(asker: Client) -> bytes:
-    """The lines that tell an origin who asks (RFC 7239, and what was used before it)."""
+    """The lines that tell an origin who asks (RFC 7239, and what was used before it), with their ends."""
     address, scheme, host = asker.address, asker.scheme, asker.host
     node = f'"[{address}]"' if ":" in address else address
     return (
         f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {host}\r\n"
-        f'Forwarded: for={node};host="{host}";proto={scheme}'
+        f'Forwarded: for={node};host="{host}";proto={scheme}\r\n'
     ).encode("latin-1")

@@ -109,7 +109,8 @@ class Line:
 
     def learn(self, epoch: int, arrival: int | None, draw: str) -> None:
         """Takes from a visitor's ticket what the line may have forgotten."""
-        self.known = self.known.and_of(epoch, 0, 0)
+        if epoch > self.known.epoch:
+            self.known = self.known.and_of(epoch, 0, 0)
         if arrival is not None and draw == self.in_force.draw:
             self.known = self.known.and_arrivals(arrival + 1, draw)
 

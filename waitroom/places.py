@@ -1,7 +1,6 @@
 """What a visitor asks of waitroom about the own place: where it stands, what is drawn, and to leave. All of a crowd
 asks this again and again: it is answered without Redis, from what is known here, wherever that can be."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs, unquote
@@ -16,6 +15,7 @@ from waitroom.reception import Reception
 from waitroom.response import Response
 from waitroom.rooms import OWN_PREFIX, Room, Rooms
 from waitroom.wire.cookies import cookie
+from waitroom.wire.heads import Block
 
 PREFIX = f"{OWN_PREFIX}rooms/".encode()
 METHODS = {"place": (b"GET", b"HEAD"), "draw": (b"GET", b"HEAD"), "leave": (b"POST",)}
@@ -61,13 +61,13 @@ class Places:
             case _:
                 return problem(404, "not_found", "Not found", f"Waitroom has nothing at {path.decode('latin-1')}.")
 
-    def at_once(self, question: Question, cookies: Sequence[bytes], *, secure: bool) -> Response | None:
+    def at_once(self, question: Question, block: Block, *, secure: bool) -> Response | None:
         """The place of who waits, where it is known here; None where more must be read, or Redis be asked."""
         room, key = question.room, question.key
         admission_name = admission_cookie(room.name, key, secure=secure).encode()
-        if question.about != "place" or room.identity or cookie(cookies, admission_name):
+        if question.about != "place" or room.identity or cookie(block, admission_name):
             return None
-        ticket = cookie(cookies, ticket_cookie(room.name, key, secure=secure).encode())
+        ticket = cookie(block, ticket_cookie(room.name, key, secure=secure).encode())
         place = self._reception.place_at_once(room, key, ticket) if ticket else None
         return self._answers.place(place) if place else None
 

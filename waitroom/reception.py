@@ -163,7 +163,8 @@ class Reception:
             message=room.message,
         )
         place = outlook.place(ticket.number, standing, random.random())
-        return replace(place, draw=self._draw_told(line, ticket.arrival))
+        draw = self._draw_told(line, ticket.arrival)
+        return replace(place, draw=draw) if draw else place
 
     def draw(self, room: Room, key: str) -> DrawTold | None:
         """What everybody may know of a line's draw; None where there is none."""
