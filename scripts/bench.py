@@ -18,8 +18,8 @@ from statistics import median
 import click
 from rich.console import Console
 
-from scripts.contenders import APP, Contenders, Server, admitted, get, waiting
 from scripts.contenders import OTHERS as OTHER_CORE
+from scripts.contenders import Contenders, Server, admitted, get, waiting
 from scripts.load import Asked, Run, run
 
 console = Console(highlight=False)
@@ -61,7 +61,7 @@ def start(contenders: Contenders, tasks: Sequence[str]) -> list[Contender]:
     redis = contenders.redis()
     waitroom = contenders.waitroom(origin.port, redis)
     inside, polls = admitted(waitroom.port), waiting(waitroom.port)
-    place = get(waitroom.port, polls.path, APP, polls.cookies[0])
+    place = get(waitroom.port, polls)
     all_of_them: list[tuple[str, str, Callable[[], Server]]] = [
         ("waitroom", FORWARD, lambda: waitroom),
         ("nginx", FORWARD, lambda: contenders.nginx(origin.port)),
@@ -80,10 +80,9 @@ def start(contenders: Contenders, tasks: Sequence[str]) -> list[Contender]:
 def _agree(contenders: Sequence[Contender]) -> None:
     """Makes sure that all answer the same."""
     for contender in contenders:
-        asked = contender.asked
-        reply = get(contender.server.port, asked.path, asked.accept, asked.cookies[0])
+        reply = get(contender.server.port, contender.asked)
         first = next(other for other in contenders if other.task == contender.task)
-        expected = get(first.server.port, asked.path, asked.accept, asked.cookies[0])
+        expected = get(first.server.port, first.asked)
         if reply.status != 200 or abs(len(reply.body) - len(expected.body)) > 4:  # a poll's time varies
             raise click.ClickException(f"{contender.name} answers {contender.task} with {reply}, not {expected}")
 

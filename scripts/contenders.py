@@ -210,20 +210,24 @@ def waiting(port: int) -> Asked:
     return Asked(PLACE, APP, [_visit(port, "/held/", "") for _ in range(CONNECTIONS)])
 
 
-def get(port: int, path: str, accept: str, cookies: str) -> Reply:
-    """What a visitor gets."""
+def get(port: int, asked: Asked) -> Reply:
+    """What the first of the visitors gets."""
+    cookies = {"Cookie": asked.cookies[0]} if asked.cookies[0] else {}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", path, headers={"Accept": accept, **({"Cookie": cookies} if cookies else {})})
-    response = connection.getresponse()
-    reply = Reply(response.status, response.getheaders(), response.read())
-    connection.close()
-    return reply
+    try:
+        connection.request("GET", asked.path, headers={"Accept": asked.accept, **cookies})
+        response = connection.getresponse()
+        return Reply(response.status, response.getheaders(), response.read())
+    except (OSError, http.client.HTTPException) as exc:
+        raise click.ClickException(f"port {port} does not answer {asked.path}: {exc}") from exc
+    finally:
+        connection.close()
 
 
 def _visit(port: int, path: str, cookies: str) -> str:
     """Asks for a page, and gives the Cookie field of the next request."""
     jar = SimpleCookie(cookies)
-    for name, value in get(port, path, PAGE, cookies).fields:
+    for name, value in get(port, Asked(path, PAGE, [cookies])).fields:
         if name.lower() == "set-cookie":
             jar.load(value)
     return "; ".join(f"{name}={morsel.coded_value}" for name, morsel in jar.items())

@@ -26,17 +26,22 @@ class Admin:
         self._lines = lines
         self._metrics = metrics
         self._siblings = siblings
+        # What each of them counted when it was asked last: it must not be missed when one dies.
+        self._told: dict[str, str] = {}
 
     async def metrics(self, _: web.Request) -> web.Response:
         """`GET /metrics`."""
         body = self._metrics.expose()
-        if others := await self._ask("/metrics"):
-            body = merge([one.decode() for one in (body, *others)])
+        others = await self._ask("/metrics")
+        if self._told or others:
+            gone = [text for name, text in self._told.items() if name not in others]
+            body = merge([body.decode(), *others.values()], gone)
+            self._told |= others
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def status(self, _: web.Request) -> web.Response:
         """`GET /status`: what `waitroom status` shows."""
-        others = [json.loads(one) for one in await self._ask("/status")]
+        others = map(json.loads, (await self._ask("/status")).values())
         return web.json_response(
             {
                 "workers": [os.getpid(), *(pid for other in others for pid in other["workers"])],
@@ -47,8 +52,8 @@ class Admin:
             }
         )
 
-    async def _ask(self, path: str) -> list[bytes]:
-        return await self._siblings.ask(path) if self._siblings else []
+    async def _ask(self, path: str) -> dict[str, str]:
+        return await self._siblings.ask(path) if self._siblings else {}
 
     def _of(self, room: Room) -> list[tuple[str, Line | None]]:
         """The lines of a room by key; a room with keys in which nobody is has none, and is shown all the same."""

@@ -55,11 +55,12 @@ SHUTDOWN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What a process has from its supervisor: listening sockets by address, and the URL of the embedded Redis, if any.
-    Only one of the processes has a socket for operators."""
+    """What a process has from its supervisor: listening sockets by address, the URL of the embedded Redis, if any, and
+    which generation of workers it is of. Only one of the processes has a socket for operators."""
 
     sockets: Sockets
     store_url: str
+    generation: int
 
 
 @asynccontextmanager
@@ -86,7 +87,7 @@ async def running(config: ConfigFile, inherited: Inherited | None = None) -> Asy
         front, tunnels = _front(config, key_ring, lines, origins, records)
         for work in (lines.run(), origins.run(), tunnels.run(), _follow(config, lines, origins)):
             await _in_background(stack, work)
-        siblings = _siblings(stack, state) if inherited else None
+        siblings = _siblings(stack, state, inherited.generation) if inherited else None
         if siblings:
             own = Admin(config, lines, metrics)
             await _serve_operators(stack, [siblings.listen()], own.routes())
@@ -100,8 +101,8 @@ async def running(config: ConfigFile, inherited: Inherited | None = None) -> Asy
         yield fronts
 
 
-def _siblings(stack: AsyncExitStack, state: Path) -> Siblings:
-    siblings = Siblings(state)
+def _siblings(stack: AsyncExitStack, state: Path, generation: int) -> Siblings:
+    siblings = Siblings(state, generation)
     stack.callback(siblings.close)
     return siblings
 

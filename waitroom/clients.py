@@ -29,9 +29,14 @@ class Clients:
     def of(self, exchange: Exchange) -> tuple[Client, str]:
         """Who asks, and the host that is asked for: lower case, no port."""
         connection, target = exchange.connection, exchange.target
+        known = connection.asker
+        if known and known[0] == target.authority:
+            return known[1]
         scheme = "https" if connection.is_tls else "http"
         if not self._is_trusted(connection.address):
-            return Client(connection.address, scheme, target.authority.decode("latin-1")), target.host
+            asker = Client(connection.address, scheme, target.authority.decode("latin-1")), target.host
+            connection.asker = target.authority, asker
+            return asker
         told = client(connection.address, scheme, fields_of(exchange), self._trusted)
         return told, host_name(told.host)
 
@@ -67,10 +72,10 @@ def fields_of(exchange: Exchange) -> list[tuple[str, str]]:
 
 @lru_cache(MOST_REMEMBERED)
 def forwarded_lines(asker: Client) -> bytes:
-    """The lines that tell an origin who asks (RFC 7239, and what was used before it)."""
+    """The lines that tell an origin who asks (RFC 7239, and what was used before it), with their ends."""
     address, scheme, host = asker.address, asker.scheme, asker.host
     node = f'"[{address}]"' if ":" in address else address
     return (
         f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {host}\r\n"
-        f'Forwarded: for={node};host="{host}";proto={scheme}'
+        f'Forwarded: for={node};host="{host}";proto={scheme}\r\n'
     ).encode("latin-1")

@@ -5,25 +5,33 @@ to the end of the connection. A response that breaks off looks broken off (RFC 9
 """
 
 from collections.abc import Sequence
-from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol
 
-from waitroom.response import Response
+from waitroom.dates import date_line
+from waitroom.headers import Client
+from waitroom.response import Field, Response
 from waitroom.wire.bodies import LAST_CHUNK, Body, ChunkedBody, CloseBody, LengthBody, chunk
 from waitroom.wire.heads import RequestHead, ResponseHead
-from waitroom.wire.rewriting import options, to_visitor
+from waitroom.wire.rewriting import to_visitor
 from waitroom.wire.targets import Target
 
 REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+MOST_STARTS = 512
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-NO_OPTIONS: frozenset[bytes] = frozenset()
 # Of a request's body, what is kept while nobody takes it yet.
 HELD_BYTES = 65_536
 
 
+# Who asks on a connection, and for which host, by the authority that was asked for.
+Asker = tuple[bytes, tuple[Client, str]]
+
+
 class Visitor(Protocol):
     """What an exchange needs of the visitor's connection."""
+
+    asker: Asker | None
 
     @property
     def address(self) -> str: ...
@@ -60,14 +68,31 @@ class Cancellable(Protocol):
 
 
 class Exchange:
-    """`body` is the framing of the request's body, None for none; `started_s` is by a steady clock."""
+    """`body` is the framing of the request's body, None for none; `started_s` is by a steady clock. What stands in the
+    class is what most exchanges have, so that none has to set it."""
 
-    __slots__ = (
-        "bytes_in", "bytes_out", "carrier", "client", "connection", "head", "held", "is_begun", "is_chunked",
-        "is_over", "is_tunnel", "is_upload_chunked", "key", "options", "origin", "origin_s", "outcome",
-        "request_id", "response_body", "room", "started_s", "status", "target", "task", "was_broken_off",
-        "was_received", "will_close",
-    )  # fmt: skip
+    carrier: Carrier | None = None
+    task: Cancellable | None = None  # that will answer, or give it to a carrier
+    held = b""
+    is_begun = False  # the final head is written
+    is_chunked = False
+    is_over = False
+    is_tunnel = False
+    is_upload_chunked = False
+    was_broken_off = False
+    was_received = True
+    response_body: Body | None = None
+    bytes_in = 0
+    bytes_out = 0
+    # For the access log and the metrics.
+    client = ""
+    request_id = ""
+    room = ""
+    key = ""
+    outcome = ""
+    origin = ""
+    origin_s = 0.0
+    status = 0
 
     def __init__(
         self, connection: Visitor, head: RequestHead, target: Target, body: Body | None, started_s: float
@@ -75,31 +100,12 @@ class Exchange:
         self.connection = connection
         self.head = head
         self.target = target
-        self.is_upload_chunked = isinstance(body, ChunkedBody)
         self.started_s = started_s
-        self.options = options(head.looked) if b"connection" in head.looked else NO_OPTIONS
-        self.will_close = b"close" in self.options or (head.minor == 0 and b"keep-alive" not in self.options)
-        self.carrier: Carrier | None = None
-        self.task: Cancellable | None = None  # that will answer, or give it to a carrier
-        self.held = b""
-        self.was_received = body is None
-        self.is_begun = False  # the final head is written
-        self.is_chunked = False
-        self.is_over = False
-        self.is_tunnel = False
-        self.was_broken_off = False
-        self.response_body: Body | None = None
-        self.bytes_in = 0
-        self.bytes_out = 0
-        # For the access log and the metrics.
-        self.client = ""
-        self.request_id = ""
-        self.room = ""
-        self.key = ""
-        self.outcome = ""
-        self.origin = ""
-        self.origin_s = 0.0
-        self.status = 0
+        said = head.block.said
+        self.will_close = b"close" in said if head.minor else b"keep-alive" not in said
+        if body is not None:
+            self.is_upload_chunked = isinstance(body, ChunkedBody)
+            self.was_received = False
 
     def __repr__(self) -> str:
         return f"<Exchange {self.head.method!r} {self.target.raw!r} status={self.status} over={self.is_over}>"
@@ -127,8 +133,8 @@ class Exchange:
         self.carrier = carrier
         if self.held:
             held, self.held = self.held, b""
+            self.connection.resume_reading()  # first: the carrier may have it paused again
             carrier.receive(held)
-            self.connection.resume_reading()
         if self.was_received:
             carrier.received()
 
@@ -149,24 +155,28 @@ class Exchange:
         self.status = response.status
         self.is_begun = True
         self._decide_to_close()
-        lines = [
-            b"HTTP/1.1 %d %b" % (response.status, REASONS.get(response.status, b"")),
-            *(f"{name}: {value}".encode() for name, value in response.fields),
-            *(f"Set-Cookie: {cookie}".encode() for cookie in cookies),
-            b"Content-Length: %d" % len(response.body),
-            b"Date: " + formatdate(usegmt=True).encode(),
-            *self._connection_lines(),
-            b"\r\n",
-        ]
-        body = b"" if self.head.method == b"HEAD" else response.body
+        body = response.body
+        size = len(body)
+        if self.head.method == b"HEAD":
+            body = b""
         self.bytes_out += len(body)
-        self.connection.write(b"\r\n".join(lines) + body)
+        self.connection.write(
+            b"%bContent-Length: %d\r\n%b%b%b\r\n%b"
+            % (
+                start_of(response.status, response.fields),
+                size,
+                date_line(),
+                b"".join([b"Set-Cookie: %b\r\n" % cookie.encode() for cookie in cookies]) if cookies else b"",
+                self._connection_line(),
+                body,
+            )
+        )
         self._end()
 
     def inform(self, head: ResponseHead) -> None:
         """Passes an interim response on (RFC 9110, section 15.2), to those who know of such."""
         if self.head.minor and not self.is_begun:
-            self.connection.write(to_visitor(head, ()))
+            self.connection.write(to_visitor(head, b"", b""))
 
     def invite(self) -> None:
         """Asks for the body of a visitor who waits to be asked; one who closed its side finds out so if it is gone."""
@@ -179,16 +189,16 @@ class Exchange:
         self.is_begun = True
         self.response_body = body
         self._decide_to_close()
-        lines = [f"Set-Cookie: {cookie}".encode() for cookie in cookies]
+        ours = b"".join([b"Set-Cookie: %b\r\n" % cookie.encode() for cookie in cookies]) if cookies else b""
         if body is not None and not isinstance(body, LengthBody):
             if self.head.minor:
                 self.is_chunked = True
-                lines.append(b"Transfer-Encoding: chunked")
+                ours += b"Transfer-Encoding: chunked\r\n"
             else:
                 self.will_close = True
-        lines += self._connection_lines()
+        ours += self._connection_line()
         self.bytes_out += len(content)
-        rewritten = to_visitor(head, lines, is_private=bool(cookies))
+        rewritten = to_visitor(head, ours, date_line(), is_private=bool(cookies))
         self.connection.write(rewritten + (chunk(content) if self.is_chunked else content))
 
     def write(self, content: bytes) -> None:
@@ -200,6 +210,7 @@ class Exchange:
         """The response is whole."""
         if self.is_chunked:
             self.connection.write(LAST_CHUNK)
+        self.carrier = None
         self._end()
 
     def open_tunnel(self, head: ResponseHead) -> None:
@@ -207,7 +218,7 @@ class Exchange:
         self.status = head.status
         self.is_begun = self.is_tunnel = self.will_close = True
         upgrade = b", ".join(head.looked.get(b"upgrade", ()))
-        self.connection.write(to_visitor(head, [b"Connection: Upgrade", b"Upgrade: " + upgrade]))
+        self.connection.write(to_visitor(head, b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade, b""))
         if ahead := self.connection.take_read_ahead():
             self.receive(ahead)
 
@@ -216,7 +227,8 @@ class Exchange:
         if self.is_over:
             return
         self.was_broken_off = True
-        self.connection.break_off(unmistakably=isinstance(self.response_body, CloseBody) and not self.is_chunked)
+        ends_by_close = isinstance(self.response_body, ChunkedBody | CloseBody) and not self.is_chunked
+        self.connection.break_off(unmistakably=ends_by_close)
         self._end()
 
     def _end(self) -> None:
@@ -230,7 +242,15 @@ class Exchange:
         """A connection goes on only behind a request that has come whole: what follows could be its rest."""
         self.will_close = self.will_close or not self.was_received or self.connection.is_draining
 
-    def _connection_lines(self) -> Sequence[bytes]:
+    def _connection_line(self) -> bytes:
         if self.will_close:
-            return (b"Connection: close",)
-        return () if self.head.minor else (b"Connection: keep-alive",)
+            return b"Connection: close\r\n"
+        return b"" if self.head.minor else b"Connection: keep-alive\r\n"
+
+
+@lru_cache(MOST_STARTS)
+def start_of(status: int, fields: tuple[Field, ...]) -> bytes:
+    """The start of an answer of our own, whose fields come again and again."""
+    lines = [f"HTTP/1.1 {status} ".encode() + REASONS.get(status, b"")]
+    lines += [f"{name}: {value}".encode() for name, value in fields]
+    return b"".join(line + b"\r\n" for line in lines)

@@ -37,7 +37,7 @@ REFUSALS = {
     503: "Too many connections",
     505: "HTTP version not supported",
 }
-ADMISSION_FIELD = f"{HEADER}: ".encode()
+ADMISSION_LINE = f"{HEADER}: %b\r\n".encode()
 
 
 class Front:
@@ -114,8 +114,7 @@ class Front:
             self._say(exchange, Say("refuse", problem(404, "no_line", "No line here", detail)))
         else:
             exchange.room, exchange.key = room.name, route.key
-            cookies = exchange.head.looked.get(b"cookie")
-            token = cookie(cookies, route.admission_names[asker.is_secure]) if cookies else ""
+            token = cookie(exchange.head.block, route.admission_names[asker.is_secure])
             carry = self._judge.at_once(room, route, token)
             if carry:
                 self._carry(exchange, room, asker, carry)
@@ -134,8 +133,7 @@ class Front:
             self._say(exchange, Say("answer", question))
             return
         exchange.room, exchange.key = question.room.name, question.key
-        cookies = exchange.head.looked.get(b"cookie", ())
-        if response := self._places.at_once(question, cookies, secure=asker.is_secure):
+        if response := self._places.at_once(question, exchange.head.block, secure=asker.is_secure):
             self._say(exchange, Say("poll", response))
         else:
             self._settle(exchange, self._told(exchange, question))
@@ -178,10 +176,7 @@ class Front:
         exchange.outcome = carry.outcome
         if exchange.is_over:
             return
-        ours = [
-            forwarded_lines(asker),
-            b"X-Request-Id: " + exchange.request_id.encode(),
-        ]
+        ours = b"%bX-Request-Id: %b\r\n" % (forwarded_lines(asker), exchange.request_id.encode())
         if carry.token is not None:
-            ours.append(ADMISSION_FIELD + carry.token.encode("latin-1"))
+            ours += ADMISSION_LINE % carry.token.encode("latin-1")
         Relay(exchange, Errand(room, exchange.key, carry.number, carry.token or "", ours, carry.cookies), self).start()

@@ -8,13 +8,12 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Callable
 from typing import Protocol, cast
 
-from waitroom.exchange import Exchange
+from waitroom.exchange import Asker, Exchange
 from waitroom.wire.bodies import Body, LengthBody, request_body
 from waitroom.wire.errors import FramingError, RequestError
-from waitroom.wire.heads import END, RequestHead, is_hopeless, request_head
+from waitroom.wire.heads import END, NO_FIELDS, RequestHead, is_hopeless, request_head
 from waitroom.wire.limits import WireLimits
 from waitroom.wire.targets import Target, target_of
 
@@ -33,7 +32,8 @@ class Host(Protocol):
 
     limits: WireLimits
     is_draining: bool
-    now_s: Callable[[], float]
+
+    def now_s(self) -> float: ...
 
     def opened(self, connection: "FrontConnection") -> bool: ...
     def closed(self, connection: "FrontConnection") -> None: ...
@@ -48,6 +48,7 @@ class FrontConnection(asyncio.Protocol):
     def __init__(self, host: Host, address: str = "", *, is_tls: bool = False) -> None:
         self.address = address
         self.is_tls = is_tls
+        self.asker: Asker | None = None
         self._host = host
         self._limits = host.limits
         self._transport: asyncio.Transport | None = None
@@ -56,6 +57,7 @@ class FrontConnection(asyncio.Protocol):
         self._buffer = b""
         self._is_reading_ahead = False
         self._is_paused = False
+        self._is_stalled = False  # too much is unsent
         self._is_closing = False
         self._has_closed_its_side = False
         self._since_s = 0.0  # the step under way: an idle connection, a head, a body's last part
@@ -70,7 +72,7 @@ class FrontConnection(asyncio.Protocol):
     @property
     def is_draining(self) -> bool:
         """Whether this answer is the connection's last."""
-        return self._host.is_draining or self._has_closed_its_side
+        return self._host.is_draining or (self._has_closed_its_side and not self._buffer)
 
     @property
     def is_idle(self) -> bool:
@@ -97,6 +99,8 @@ class FrontConnection(asyncio.Protocol):
                 self._buffer = data
                 self._since_s = self._host.now_s()
             self._read_requests()
+            if self._is_stalled:
+                self._bound_read_ahead()
         elif self._exchange.is_tunnel:
             self._since_s = self._host.now_s()
             self._exchange.receive(data)
@@ -104,14 +108,15 @@ class FrontConnection(asyncio.Protocol):
             self._read_body(self._body, data)
         else:
             self._buffer += data
-            if len(self._buffer) > BUFFER_BYTES:
-                self.pause_reading()
+            self._bound_read_ahead()
 
     def eof_received(self) -> bool:
         """A visitor may close its side and still read (RFC 9112, section 9.6)."""
         self._has_closed_its_side = True
         exchange = self._exchange
-        if exchange is None or self._body is not None:
+        if exchange is None:
+            return self._is_stalled and not self.is_tls  # more requests may have come before
+        if self._body is not None:
             return False
         if exchange.is_tunnel and exchange.carrier:
             exchange.carrier.half_closed()
@@ -128,13 +133,17 @@ class FrontConnection(asyncio.Protocol):
             self._exchange.gone()
 
     def pause_writing(self) -> None:
+        self._is_stalled = True
         self._unsent_since_s = self._host.now_s()
         if self._exchange and self._exchange.carrier:
             self._exchange.carrier.pause()
 
     def resume_writing(self) -> None:
+        self._is_stalled = False
         self._unsent = 0
-        if self._exchange and self._exchange.carrier:
+        if self._exchange is None:
+            self._go_on()
+        elif self._exchange.carrier:
             self._exchange.carrier.resume()
 
     # What the exchange asks for.
@@ -153,6 +162,7 @@ class FrontConnection(asyncio.Protocol):
     def take_read_ahead(self) -> bytes:
         """What has come behind the request under way: through a tunnel, it goes on."""
         ahead, self._buffer = self._buffer, b""
+        self.resume_reading()
         return ahead
 
     def pause_reading(self) -> None:
@@ -186,13 +196,10 @@ class FrontConnection(asyncio.Protocol):
         self._exchange = None
         if self._transport is None or self._is_closing:
             return
-        if exchange.will_close or self._has_closed_its_side:
+        if exchange.will_close or (self._has_closed_its_side and not self._buffer):
             self._close(is_quiet=self._body is None and not self._buffer)
-            return
-        self._since_s = self._host.now_s()
-        self.resume_reading()
-        if self._buffer and not self._is_reading_ahead:
-            self._read_requests()
+        else:
+            self._go_on()
 
     # What time brings.
 
@@ -201,9 +208,7 @@ class FrontConnection(asyncio.Protocol):
         limits = self._limits
         exchange = self._exchange
         if self._is_closing:
-            if now_s - self._since_s > LINGER_S + limits.send_s:
-                self.abort()
-            elif self._lingered and now_s - self._since_s > LINGER_S:
+            if self._lingered and now_s - self._since_s > LINGER_S:
                 self.close()
         elif exchange is None:
             self._check_head(now_s)
@@ -229,7 +234,9 @@ class FrontConnection(asyncio.Protocol):
             self._transport.abort()
 
     def _check_head(self, now_s: float) -> None:
-        if not self._buffer:
+        if self._transport and self._transport.get_write_buffer_size():
+            self._since_s = now_s  # it is the visitor's turn to read
+        elif not self._buffer:
             if now_s - self._since_s > (1.0 if self._host.is_draining else self._limits.idle_s):
                 self.close()
         elif now_s - self._since_s > self._limits.head_s:
@@ -247,14 +254,33 @@ class FrontConnection(asyncio.Protocol):
 
     # Reading.
 
+    def _go_on(self) -> None:
+        """The next request may begin, unless the visitor takes nothing of the answers before."""
+        if self._is_closing or self._is_stalled:
+            return
+        self._since_s = self._host.now_s()
+        self.resume_reading()
+        if self._buffer and not self._is_reading_ahead:
+            self._read_requests()
+
+    def _bound_read_ahead(self) -> None:
+        if len(self._buffer) > BUFFER_BYTES:
+            self.pause_reading()
+
     def _read_requests(self) -> None:
-        """Reads as many requests as are answered at once; the others wait for their turn."""
+        """Reads as many requests as are answered at once; the others wait for their turn, and until the answers before
+        them are taken."""
         self._is_reading_ahead = True
         try:
-            while self._exchange is None and self._buffer and not self._is_closing and self._read_request():
+            while self._may_read_request() and self._read_request():
                 pass
         finally:
             self._is_reading_ahead = False
+        if self._has_closed_its_side and self._exchange is None and not (self._is_closing or self._is_stalled):
+            self.close()  # the rest will never come
+
+    def _may_read_request(self) -> bool:
+        return self._exchange is None and bool(self._buffer) and not (self._is_closing or self._is_stalled)
 
     def _read_request(self) -> bool:
         """Reads a request, if its head has come; says whether it had."""
@@ -270,7 +296,8 @@ class FrontConnection(asyncio.Protocol):
             self._check_size(head, end)
             target = target_of(head)
             body = request_body(head)
-            self._check_length(body)
+            if body:
+                self._check_length(body)
         except RequestError as exc:
             self._refuse_unread(exc)
             return False
@@ -315,12 +342,18 @@ class FrontConnection(asyncio.Protocol):
 
     def _check_size(self, head: RequestHead, size: int) -> None:
         limits = self._limits
+        if (
+            size <= limits.target_bytes
+            and size <= limits.fields_bytes
+            and len(head.block.fields) <= limits.fields_count
+        ):
+            return
         if len(head.target) > limits.target_bytes:
             raise RequestError(414, "target_too_long")
         if len(head.fields) > limits.fields_count or size - len(head.target) > limits.fields_bytes:
             raise RequestError(431, "fields_too_large")
 
-    def _check_length(self, body: Body | None) -> None:
+    def _check_length(self, body: Body) -> None:
         limit = self._limits.body_bytes
         if limit and isinstance(body, LengthBody) and body.left > limit:
             raise RequestError(413, "body_too_large")
@@ -329,7 +362,7 @@ class FrontConnection(asyncio.Protocol):
 
     def _refuse_unread(self, error: RequestError) -> None:
         """Refuses what did not become a request."""
-        nothing = RequestHead(b"", b"", 1, [], {})
+        nothing = RequestHead(b"", b"", 1, NO_FIELDS)
         self._exchange = exchange = Exchange(self, nothing, Target(b"", b"", ""), None, self._host.now_s())
         self._refuse(exchange, error)
 

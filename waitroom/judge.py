@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 MOST_TICKETS = 8
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: that would cost each request more than the rest of its making.
+@dataclass(slots=True)
 class Carry:
     """To the origin: with the text of an admission, and for the place of a number, 0 for nobody's. `outcome` is the
     word by which the request is counted."""
@@ -35,7 +36,7 @@ class Carry:
     cookies: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Say:
     """The visitor is answered here."""
 
@@ -59,10 +60,12 @@ class Judge:
         key = route.key or ""
         if route.bypass:
             return Carry("forward", None, 0)
+        admission = self._reception.recall(room, key, token) if token and not room.identity else None
+        if admission:
+            return Carry("forward", token, admission.number)
         if self._reception.is_open(room, key):
             return Carry("pass", self._papers.open_admission(room, key), 0)
-        admission = self._reception.recall(room, key, token) if token and not room.identity else None
-        return Carry("forward", token, admission.number) if admission else None
+        return None
 
     async def judge(self, room: Room, route: Route, asking: Asking) -> Carry | Say:
         """What becomes of a request, whatever it takes to find out."""

@@ -72,6 +72,7 @@ class Line:
         self.known = known or Knowledge()
         self.snapshot: Snapshot | None = None
         self.first: Snapshot | None = None
+        self.changes = 0  # grows whenever something that was said of a number may hold no more
         self.rate = CallRate()
         self.join = Coalescer[str, Joined | None](self._join)
         self.look = Coalescer[int, Standing](lambda numbers: self._ask("poll", numbers))
@@ -109,7 +110,8 @@ class Line:
 
     def learn(self, epoch: int, arrival: int | None, draw: str) -> None:
         """Takes from a visitor's ticket what the line may have forgotten."""
-        self.known = self.known.and_of(epoch, 0, 0)
+        if epoch > self.known.epoch:
+            self.known = self.known.and_of(epoch, 0, 0)
         if arrival is not None and draw == self.in_force.draw:
             self.known = self.known.and_arrivals(arrival + 1, draw)
 
@@ -173,6 +175,7 @@ class Line:
         reply = await self._store.run("advance", self.name, [REDIS_CLOCK, SHARED_MS, *self._own()])
         before, snapshot = self.snapshot, Snapshot.from_reply(reply)
         self.snapshot = snapshot
+        self.changes += 1
         self.first = self.first or replace(snapshot, here=b"", newly_ended=())
         self.known = self.known.and_of(snapshot.epoch, snapshot.tail, snapshot.head)
         self.known = self.known.and_arrivals(snapshot.arrived, snapshot.limits.draw)
@@ -195,6 +198,7 @@ class Line:
 
     def _end(self, number: int) -> None:
         """No admission of this number is good any more, and none that was issued can outlive a session."""
+        self.changes += 1
         now_ms = self.snapshot.now_ms if self.snapshot else 0
         self._ended[number] = max(self._leases.pop(number, 0), now_ms + self.in_force.session_ms) + CLOCKS_MS
         self._present.discard(number)

@@ -21,25 +21,32 @@ OF_LINES = {
 CREATED = "_created"
 
 
-def merge(expositions: Sequence[str]) -> bytes:
-    """All of them as one."""
+def merge(expositions: Sequence[str], gone: Sequence[str] = ()) -> bytes:
+    """All of them as one. Of those that are `gone` only what was counted matters yet: a counter that fell would be
+    taken for one that began anew."""
     registry = CollectorRegistry()
-    registry.register(Merged(expositions))
+    registry.register(Merged(expositions, gone))
     return generate_latest(registry)
 
 
 class Merged(Collector):
     """The families that several processes expose."""
 
-    def __init__(self, expositions: Sequence[str]) -> None:
+    def __init__(self, expositions: Sequence[str], gone: Sequence[str]) -> None:
         self._expositions = expositions
+        self._gone = gone
 
     def collect(self) -> Iterator[Metric]:
         families: dict[str, list[Metric]] = {}
-        for text in self._expositions:
-            for family in text_string_to_metric_families(text):
-                families.setdefault(family.name, []).append(family)
+        for family in self._families():
+            families.setdefault(family.name, []).append(family)
         yield from (_one(same) for name, same in families.items() if not name.endswith(CREATED))
+
+    def _families(self) -> Iterator[Metric]:
+        for text in self._expositions:
+            yield from text_string_to_metric_families(text)
+        for text in self._gone:
+            yield from (family for family in text_string_to_metric_families(text) if family.type != "gauge")
 
 
 def _one(same: Sequence[Metric]) -> Metric:

@@ -55,7 +55,10 @@ class OriginConnection(asyncio.Protocol):
     def end(self) -> bool:
         """Lets go of the exchange; says whether another one may follow."""
         self._receiver = None
-        return self.is_usable and self._goes_on
+        if self.transport is None or not self.is_usable or not self._goes_on:
+            return False
+        self.transport.resume_reading()  # the visitor may have been slow
+        return not self.transport.get_write_buffer_size()
 
     def write(self, data: bytes) -> None:
         if self.transport:
@@ -68,9 +71,15 @@ class OriginConnection(asyncio.Protocol):
             self.close()
 
     def close(self) -> None:
+        """Ends it. What a tunnel has taken is still sent; the rest of a request is of no use to anybody, and an origin
+        that takes nothing must not keep the connection."""
         self.is_usable = False
-        if self.transport:
+        if self.transport is None:
+            return
+        if self._is_tunnel or not self.transport.get_write_buffer_size():
             self.transport.close()
+        else:
+            self.transport.abort()
 
     def abort(self) -> None:
         """Ends it without sending what waits to be sent."""
@@ -96,7 +105,7 @@ class OriginConnection(asyncio.Protocol):
             elif self._is_in_body:
                 self._read_body(receiver, data)
             else:
-                self._buffer += data
+                self._buffer = self._buffer + data if self._buffer else data
                 self._read_heads(receiver)
         except (ResponseError, FramingError) as exc:
             self._break(exc.code)
@@ -105,11 +114,13 @@ class OriginConnection(asyncio.Protocol):
         receiver = self._receiver
         if self._is_tunnel and receiver:
             receiver.half_closed_by_origin()
-            return True
+            return self.transport is not None and self.transport.can_write_eof()  # TLS knows no half
         self.is_usable = False
         if receiver and self._is_in_body and isinstance(self._body, CloseBody):
             self._goes_on = False
             receiver.more(b"", is_whole=True)
+        else:  # nothing more will come, even if something is still to be sent
+            self._break("connection_closed")
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -136,7 +147,7 @@ class OriginConnection(asyncio.Protocol):
     def _read_heads(self, receiver: Receiver) -> None:
         """Reads interim heads and the final one."""
         while not self._is_in_body and (end := self._buffer.find(END) + len(END)) >= len(END):
-            head = response_head(self._buffer if end == len(self._buffer) else self._buffer[:end])
+            head = response_head(self._buffer[:end])
             self._buffer = self._buffer[end:]
             if head.status == 101:
                 self._switch(receiver, head)
@@ -151,13 +162,18 @@ class OriginConnection(asyncio.Protocol):
 
     def _begin_body(self, receiver: Receiver, head: ResponseHead) -> None:
         body = self._body = response_body(head, self._method)
-        said = b",".join(head.looked.get(b"connection", ())).lower()
-        self._goes_on = (b"close" not in said) if head.minor else (b"keep-alive" in said)
+        said = head.looked.get(b"connection")
+        if said:
+            listed = b",".join(said).lower()
+            self._goes_on = (b"close" not in listed) if head.minor else (b"keep-alive" in listed)
+        else:
+            self._goes_on = head.minor == 1
         self._is_in_body = True
         content, rest, self._buffer = b"", self._buffer, b""
         if body is not None and rest:
             content, rest = body.feed(rest)
-        self._check_rest(rest)
+        if rest:
+            self._check_rest(rest)
         receiver.begun(head, body, content, is_whole=body is None or body.is_done)
 
     def _read_body(self, receiver: Receiver, data: bytes) -> None:
@@ -179,5 +195,5 @@ class OriginConnection(asyncio.Protocol):
         self.is_usable = False
         rest, self._buffer = self._buffer, b""
         receiver.switched(head)
-        if rest:
+        if rest and self._receiver:
             receiver.more(rest, is_whole=False)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, assert_never
 
 from waitroom.limits import Limits
@@ -15,6 +16,8 @@ Pause = Literal["hold", "store_lost"]
 OPENING_MS = 5_000
 # After the countdown: a snapshot may be a tick old, and say then still that the line is early.
 SOON_MS = 500
+# States, and messages of operators: the same for whole lines.
+MOST_TEXTS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,5 +152,6 @@ def _number(value: int | None) -> int | str:
     return "null" if value is None else value
 
 
+@lru_cache(MOST_TEXTS)
 def _text(value: str | None) -> str:
     return "null" if value is None else json.dumps(value)

@@ -1,8 +1,8 @@
 """What a visitor asks of waitroom about the own place: where it stands, what is drawn, and to leave. All of a crowd
 asks this again and again: it is answered without Redis, from what is known here, wherever that can be."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qs, unquote
 
@@ -16,9 +16,11 @@ from waitroom.reception import Reception
 from waitroom.response import Response
 from waitroom.rooms import OWN_PREFIX, Room, Rooms
 from waitroom.wire.cookies import cookie
+from waitroom.wire.heads import Block
 
 PREFIX = f"{OWN_PREFIX}rooms/".encode()
 METHODS = {"place": (b"GET", b"HEAD"), "draw": (b"GET", b"HEAD"), "leave": (b"POST",)}
+MOST_QUESTIONS = 4096
 About = Literal["place", "draw", "leave"]
 
 
@@ -39,9 +41,35 @@ class Places:
         self._judge = judge
         self._papers = papers
         self._answers = answers
+        # What a target under PREFIX asks, or the refusal of what makes no sense: a crowd asks the same.
+        self.read = lru_cache(MOST_QUESTIONS)(self._read)
 
-    def read(self, rooms: Rooms, method: bytes, target: bytes) -> Question | Response:
-        """What a target under PREFIX asks, or the refusal of what makes no sense."""
+    def at_once(self, question: Question, block: Block, *, secure: bool) -> Response | None:
+        """The place of who waits, where it is known here; None where more must be read, or Redis be asked."""
+        room, key = question.room, question.key
+        admission_name = admission_cookie(room.name, key, secure=secure).encode()
+        if question.about != "place" or room.identity or cookie(block, admission_name):
+            return None
+        ticket = cookie(block, ticket_cookie(room.name, key, secure=secure).encode())
+        place = self._reception.place_at_once(room, key, ticket) if ticket else None
+        return self._answers.place(place) if place else None
+
+    async def answer(self, question: Question, asking: Asking) -> Say:
+        """Answers, whatever it takes."""
+        room, key = question.room, question.key
+        match question.about:
+            case "place":
+                place = await self._reception.place(room, self._judge.visit(room, key, asking))
+                return Say("poll", self._answers.place(place))
+            case "draw":
+                told = self._reception.draw(room, key)
+                if told is None:
+                    return Say("draw", problem(404, "no_draw", "No draw here", f"{room.title} draws no places."))
+                return Say("draw", self._answers.draw(told))
+            case "leave":
+                return await self._leave(room, key, asking)
+
+    def _read(self, rooms: Rooms, method: bytes, target: bytes) -> Question | Response:
         path, _, query = target.partition(b"?")
         name, _, about = path[len(PREFIX) :].decode("latin-1").partition("/")
         name = unquote(name)
@@ -60,31 +88,6 @@ class Places:
                 return refusal.with_fields([("Allow", allowed)])
             case _:
                 return problem(404, "not_found", "Not found", f"Waitroom has nothing at {path.decode('latin-1')}.")
-
-    def at_once(self, question: Question, cookies: Sequence[bytes], *, secure: bool) -> Response | None:
-        """The place of who waits, where it is known here; None where more must be read, or Redis be asked."""
-        room, key = question.room, question.key
-        admission_name = admission_cookie(room.name, key, secure=secure).encode()
-        if question.about != "place" or room.identity or cookie(cookies, admission_name):
-            return None
-        ticket = cookie(cookies, ticket_cookie(room.name, key, secure=secure).encode())
-        place = self._reception.place_at_once(room, key, ticket) if ticket else None
-        return self._answers.place(place) if place else None
-
-    async def answer(self, question: Question, asking: Asking) -> Say:
-        """Answers, whatever it takes."""
-        room, key = question.room, question.key
-        match question.about:
-            case "place":
-                place = await self._reception.place(room, self._judge.visit(room, key, asking))
-                return Say("poll", self._answers.place(place))
-            case "draw":
-                told = self._reception.draw(room, key)
-                if told is None:
-                    return Say("draw", problem(404, "no_draw", "No draw here", f"{room.title} draws no places."))
-                return Say("draw", self._answers.draw(told))
-            case "leave":
-                return await self._leave(room, key, asking)
 
     async def _leave(self, room: Room, key: str, asking: Asking) -> Say:
         try:

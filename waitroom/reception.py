@@ -20,6 +20,10 @@ from waitroom.ticket import Ticket, TicketSigner, new_visitor
 # Admissions remembered; beyond that, the ended ones are dropped.
 MOST_KNOWN = 100_000
 NOTHING_TO_WAIT_FOR_MS = 1000
+# A page asks for many things at once: what was found out for the first of them holds for the others.
+SURE_S = 0.5
+MOST_SURE = 10_000
+MOST_OUTLOOKS = 1_000
 AFTER_DRAW = "+"
 # How long a number is refused that an origin has revoked.
 REVOKED_S = 86_400
@@ -47,6 +51,17 @@ class Received:
     new_ticket: Ticket | None = None
 
 
+@dataclass(slots=True)
+class Sure:
+    """That an admission lets its visitor go on: until a time, and until the line has changed."""
+
+    admission: Admission
+    room: Room
+    line: Line
+    changes: int
+    until_s: float
+
+
 class Reception:
     """`now_s` is this process's clock; it judges only when an admission ends."""
 
@@ -65,6 +80,8 @@ class Reception:
         self._now_s = now_s
         self._loans = Loans()
         self._known: dict[tuple[str, str], Admission] = {}
+        self._sure: dict[str, Sure] = {}
+        self._outlooks: dict[str, tuple[Line, Room, int, Outlook]] = {}
 
     async def receive(self, room: Room, visit: Visit) -> Received:
         """Decides; where the gate asks for more, the line is asked, at most for a claim and then for a number."""
@@ -95,17 +112,25 @@ class Reception:
 
     def recall(self, room: Room, key: str, token: str) -> Admission | None:
         """The admission of a visitor who is inside and may go on, where nothing need be asked or verified for that."""
+        now_s = self._now_s()
+        sure = self._sure.get(token)
+        if sure and sure.changes == sure.line.changes and now_s < sure.until_s and sure.room is room:
+            return sure.admission if sure.admission.key == key else None
         known = self._known.get((room.name, token))
         line = self._lines.awake(room, key) if known and known.key == key and known.number else None
         if known is None or line is None:
             return None
         limits = line.in_force
         on_loss = room.on_store_loss if self._lines.is_lost(line) else None
-        if not goes_on(limits.mode, on_loss, limits.session_ms / 1000, known, self._now_s()):
+        if not goes_on(limits.mode, on_loss, limits.session_ms / 1000, known, now_s):
             return None
         if line.has_ended(known.number) or line.is_unsure(known.number, known.issued_s * 1000):
             return None
         line.hold_lease(known.number, known.expires_s * 1000)
+        if room.on_store_loss != "closed":  # a loss would change what becomes of the admitted, and tells nobody
+            if len(self._sure) >= MOST_SURE:
+                self._sure.clear()
+            self._sure[token] = Sure(known, room, line, line.changes, now_s + SURE_S)
         return known
 
     def is_open(self, room: Room, key: str) -> bool:
@@ -155,6 +180,16 @@ class Reception:
 
     def told(self, room: Room, line: Line, ticket: Ticket, standing: Standing) -> Place:
         """What the visitor is told of the place."""
+        outlook = self._outlook(room, line)
+        place = outlook.place(ticket.number, standing, random.random())
+        draw = self._draw_told(line, ticket.arrival)
+        return replace(place, draw=draw) if draw else place
+
+    def _outlook(self, room: Room, line: Line) -> Outlook:
+        """The same for all who ask between two snapshots."""
+        known = self._outlooks.get(line.name)
+        if known and known[0] is line and known[1] is room and known[2] == line.changes:
+            return known[3]
         outlook = Outlook(
             snapshot=line.snapshot,
             calls_per_minute=line.rate.per_minute,
@@ -162,8 +197,10 @@ class Reception:
             polls_per_second=room.polls_per_second,
             message=room.message,
         )
-        place = outlook.place(ticket.number, standing, random.random())
-        return replace(place, draw=self._draw_told(line, ticket.arrival))
+        if len(self._outlooks) >= MOST_OUTLOOKS:
+            self._outlooks.clear()
+        self._outlooks[line.name] = line, room, line.changes, outlook
+        return outlook
 
     def draw(self, room: Room, key: str) -> DrawTold | None:
         """What everybody may know of a line's draw; None where there is none."""

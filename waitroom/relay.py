@@ -5,7 +5,7 @@ pace of the other. What fails before any of the response came is tried once more
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,7 +34,7 @@ class Sender(Protocol):
     does what the origin commands, and gives cookies to set; `origin_failed` counts; `fail` answers with 502, 503 or
     504; `keep` looks after a tunnel."""
 
-    now_s: Callable[[], float]
+    def now_s(self) -> float: ...
 
     def choose(self, room: Room, failed: OriginOf | None) -> OriginOf | None: ...
     async def obey(self, exchange: Exchange, errand: "Errand", command: str) -> list[str]: ...
@@ -45,38 +45,41 @@ class Sender(Protocol):
 
 @dataclass(slots=True)
 class Errand:
-    """What to carry. `ours` are the lines that are added to
-    the request, `cookies` those that are set with the response. The place is that of `number` in the line of `key`, 0
-    where there is none, and `token` its admission."""
+    """What to carry. `ours` are the lines that are added to the request, `cookies` are set with the response. The place
+    is that of `number` in the line of `key`, 0 where there is none, and `token` its admission."""
 
     room: Room
     key: str
     number: int
     token: str
-    ours: Sequence[bytes]
+    ours: bytes
     cookies: Sequence[str]
 
 
 class Relay:
     """One exchange under way. All times are by a steady clock."""
 
-    __slots__ = (
-        "_connection", "_deadline_s", "_errand", "_exchange", "_has_sent_body", "_invite_s", "_is_ended", "_is_reused",
-        "_is_tried_again", "_obeying", "_origin", "_pending", "_sender", "_sent_s", "_task", "_terms",
-    )  # fmt: skip
+    _origin: OriginOf | None = None
+    _connection: OriginConnection | None = None
+    _has_sent_body = False
+    _is_ended = False
+    _is_half_closed = False  # one side of the tunnel
+    _is_paused = False
+    _is_upload_paused = False
+    _is_reused = False
+    _is_tried_again = False
+    _deadline_s = 0.0
+    _sent_s = 0.0
+    _invite_s = 0.0
+    _task: asyncio.Task[None] | None = None
+    _pending: list[bytes] | None = None  # of the body, while there is no connection
+    _obeying: tuple[ResponseHead, Body | None, list[bytes], bool] | None = None
 
     def __init__(self, exchange: Exchange, errand: Errand, sender: Sender) -> None:
         self._exchange = exchange
         self._errand = errand
         self._sender = sender
         self._terms = errand.room.origin_terms
-        self._origin: OriginOf | None = None
-        self._connection: OriginConnection | None = None
-        self._pending: list[bytes] = []  # of the body, while there is no connection
-        self._has_sent_body = self._is_reused = self._is_tried_again = self._is_ended = False
-        self._deadline_s = self._sent_s = self._invite_s = 0.0
-        self._task: asyncio.Task[None] | None = None
-        self._obeying: tuple[ResponseHead, Body | None, list[bytes], bool] | None = None
 
     def __repr__(self) -> str:
         return f"<Relay to {self._origin!r} ended={self._is_ended}>"
@@ -105,7 +108,8 @@ class Relay:
     def _go(self, origin: OriginOf) -> None:
         self._origin = origin
         self._exchange.origin = origin.url
-        connection = origin.take()
+        # An origin that has closed one idle connection has closed the others, too.
+        connection = None if self._is_tried_again else origin.take()
         self._is_reused = connection is not None
         if connection:
             self._send(connection, origin)
@@ -135,20 +139,21 @@ class Relay:
         head = to_origin(
             exchange.head,
             exchange.target,
-            exchange.options,
             self._errand.ours,
             authority=origin.authority,
             is_chunked=exchange.is_upload_chunked,
         )
-        self._sent_s = self._sender.now_s()
-        self._deadline_s = self._sent_s + self._terms.response_s
-        if b"expect" in exchange.head.looked and not exchange.was_received:
+        self._sent_s = now_s = self._sender.now_s()
+        self._deadline_s = now_s + self._terms.response_s
+        if not exchange.was_received and b"expect" in exchange.head.looked:
             self._invite_s = self._sent_s + INVITE_S
-        pending, self._pending = self._pending, []
-        self._has_sent_body = bool(pending)
-        connection.begin(self, exchange.head.method, head + b"".join(pending))
+        pending, self._pending = self._pending, None
         if pending:
-            exchange.connection.resume_reading()
+            self._has_sent_body = True
+            head += b"".join(pending)
+        if pending:
+            exchange.connection.resume_reading()  # first: the origin may have it paused again
+        connection.begin(self, exchange.head.method, head)
 
     def _may_try_again(self) -> bool:
         return not (self._has_sent_body or self._is_tried_again or self._is_ended)
@@ -166,15 +171,20 @@ class Relay:
 
     def half_closed(self) -> None:
         """The visitor has closed its side of a tunnel."""
-        if self._connection:
+        if self._is_half_closed:
+            self._finish()
+        elif self._connection:
+            self._is_half_closed = True
             self._connection.write_eof()
 
     def pause(self) -> None:
         """The visitor does not keep up."""
+        self._is_paused = True
         if self._connection and self._connection.transport:
             self._connection.transport.pause_reading()
 
     def resume(self) -> None:
+        self._is_paused = False
         if self._connection and self._connection.transport and not self._obeying:
             self._deadline_s = self._sender.now_s() + self._terms.stall_s
             self._connection.transport.resume_reading()
@@ -184,7 +194,7 @@ class Relay:
         if self._is_ended:
             return
         self._is_ended = True
-        if self._task:
+        if self._task and not self._obeying:  # what the origin has commanded is done all the same
             self._task.cancel()
         self._let_go(reusable=False)
 
@@ -195,10 +205,8 @@ class Relay:
             if not self._has_sent_body:
                 self._exchange.invite()
         connection = self._connection
-        if connection is None or now_s <= self._deadline_s or self._obeying:
+        if connection is None or now_s <= self._deadline_s or self._obeying or self._waits_for_visitor:
             return
-        if connection.transport and not connection.transport.is_reading():
-            return  # it is the visitor who is waited for
         if self._exchange.is_tunnel:  # nobody has failed: nobody has said anything
             self._is_ended = True
             self._let_go(reusable=False)
@@ -206,25 +214,37 @@ class Relay:
         else:
             self._broke("timeout", 504)
 
+    @property
+    def _waits_for_visitor(self) -> bool:
+        """To take more of the response, or to send more of the request."""
+        exchange = self._exchange
+        return self._is_paused or not (exchange.was_received or exchange.is_begun or self._is_upload_paused)
+
     def _forward(self, data: bytes) -> None:
         connection = self._connection
         if connection is None:
-            self._pending.append(data)
+            self._pending = [*(self._pending or ()), data]
             if sum(map(len, self._pending)) > BUFFER_BYTES:
                 self._exchange.connection.pause_reading()
             return
         self._has_sent_body = True
-        limit_s = self._terms.stall_s if self._exchange.is_tunnel else self._terms.response_s
-        self._deadline_s = self._sender.now_s() + limit_s
+        self._progress()
         connection.write(data)
+
+    def _progress(self) -> None:
+        limit_s = self._terms.stall_s if self._exchange.is_begun else self._terms.response_s
+        self._deadline_s = self._sender.now_s() + limit_s
 
     # From the origin.
 
     def pause_upload(self) -> None:
         """The origin does not keep up."""
+        self._is_upload_paused = True
         self._exchange.connection.pause_reading()
 
     def resume_upload(self) -> None:
+        self._is_upload_paused = False
+        self._progress()
         self._exchange.connection.resume_reading()
 
     def informed(self, head: ResponseHead) -> None:
@@ -235,12 +255,14 @@ class Relay:
     def switched(self, head: ResponseHead) -> None:
         """The origin agrees to another protocol."""
         exchange = self._exchange
-        if not upgrade_of(exchange.head, exchange.options) or not exchange.was_received:
+        if not upgrade_of(exchange.head) or not exchange.was_received:
             self._broke("bad_upgrade", 502)
             return
         self._succeed()
         self._deadline_s = self._sender.now_s() + self._terms.stall_s
         exchange.open_tunnel(head)
+        if self._is_upload_paused:
+            self.pause_upload()
         self._sender.keep(exchange, self._errand)
 
     def begun(self, head: ResponseHead, body: Body | None, content: bytes, *, is_whole: bool) -> None:
@@ -267,7 +289,11 @@ class Relay:
 
     def half_closed_by_origin(self) -> None:
         """The origin has closed its side of a tunnel."""
-        self._exchange.connection.write_eof()
+        if self._is_half_closed:
+            self._finish()
+        else:
+            self._is_half_closed = True
+            self._exchange.connection.write_eof()
 
     def broken(self, why: str) -> None:
         """The connection ended, or what came on it was no response."""
@@ -303,10 +329,11 @@ class Relay:
     def _begin(
         self, head: ResponseHead, body: Body | None, content: bytes, cookies: Sequence[str], *, is_whole: bool
     ) -> None:
-        self._deadline_s = self._sender.now_s() + self._terms.stall_s
         self._exchange.begin(head, body, cookies, content)
         if is_whole:
             self._finish()
+        else:
+            self._deadline_s = self._sender.now_s() + self._terms.stall_s
 
     # Ends.
 

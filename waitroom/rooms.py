@@ -82,20 +82,17 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a request belongs. `path` is the normalised one; `key` is None where no line can be. The names of the
+    """Where a request belongs. `path` is the normalised one; `key` is None where no line can be;
+    `own` says that waitroom itself answers. The names of the
     cookies by which the visitor is known are those over plain HTTP, and over HTTPS."""
 
     path: str
     room: Room | None = None
     key: str | None = None
+    own: bool = False
     bypass: bool = False
     ticket_names: tuple[bytes, bytes] = (b"", b"")
     admission_names: tuple[bytes, bytes] = (b"", b"")
-
-    @property
-    def own(self) -> bool:
-        """Whether waitroom itself answers."""
-        return self.path.startswith(OWN_PREFIX)
 
 
 class Rooms:
@@ -120,11 +117,12 @@ class Rooms:
         room = self.match(host, path)
         key = room.key_of(path) if room else None
         if room is None or key is None:
-            return Route(path, room)
+            return Route(path, room, own=path.startswith(OWN_PREFIX))
         return Route(
             path,
             room,
             key,
+            own=path.startswith(OWN_PREFIX),
             bypass=room.lets_by(raw_path.decode("latin-1"), path),
             ticket_names=_both(lambda secure: ticket_cookie(room.name, key, secure=secure)),
             admission_names=_both(lambda secure: admission_cookie(room.name, key, secure=secure)),

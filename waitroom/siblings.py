@@ -14,32 +14,46 @@ TIMEOUT_S = 2.0
 
 
 class Siblings:
-    """Of this process: those that have the same parent."""
+    """Of this process: those that have the same parent, and are of the same generation."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, generation: int) -> None:
         self._folder = folder
-        self._pattern = f"worker-{os.getppid()}-*.sock"
+        self._pattern = f"worker-{os.getppid()}-{generation}-*.sock"
         self._own = folder / self._pattern.replace("*", str(os.getpid()))
 
     def listen(self) -> socket.socket:
         """Where this one answers. Raises OSError."""
+        for left in self._folder.glob("worker-*.sock"):
+            if not _runs(int(left.stem.rpartition("-")[2])):
+                left.unlink(missing_ok=True)
         return local_sockets.listen(self._own)
 
     def close(self) -> None:
         self._own.unlink(missing_ok=True)
 
-    async def ask(self, path: str) -> list[bytes]:
-        """What the others answer to a GET; those that do not are left out."""
+    async def ask(self, path: str) -> dict[str, str]:
+        """What the others answer to a GET, by their names; those that do not are left out."""
         others = [found for found in self._folder.glob(self._pattern) if found.name != self._own.name]
-        answers = await asyncio.gather(*(self._ask(other, path) for other in sorted(others)))
-        return [answer for answer in answers if answer is not None]
+        answers = await asyncio.gather(*(self._ask(other, path) for other in others))
+        named = zip(others, answers, strict=True)
+        return {other.name: answer for other, answer in named if answer is not None}
 
-    async def _ask(self, other: Path, path: str) -> bytes | None:
+    async def _ask(self, other: Path, path: str) -> str | None:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         with contextlib.suppress(aiohttp.ClientError, OSError), local_sockets.short(other) as where:
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(where), timeout=timeout) as session,
                 session.get(f"http://worker{path}") as response,
             ):
-                return await response.read()
+                return await response.text()
         return None
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from waitroom.errors import ListenError
@@ -34,10 +34,11 @@ def open_sockets(addresses: Iterable[str], processes: int, held: Mapping[str, li
             sockets[address] = list(held.get(address, ()))
             if not sockets[address]:
                 _refuse_taken(address)
-            while len(sockets[address]) < processes:
-                new = _listen(address)
-                opened += new
-                sockets[address] += new
+            for new in _lacking(address, processes, held.get(address, ())):
+                opened.append(new)
+                sockets[address].append(new)
+            # So that the share of each process has some of each kind.
+            sockets[address].sort(key=lambda one: one.family)
     except ListenError:
         for one in opened:
             one.close()
@@ -65,17 +66,26 @@ def _refuse_taken(address: str) -> None:
             _bind(probe, family, where)
 
 
-def _listen(address: str) -> list[socket.socket]:
-    sockets: list[socket.socket] = []
-    with _errors_named(address):
-        for family, where in _resolve(address):
-            one = socket.socket(family, socket.SOCK_STREAM)
-            sockets.append(one)
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            _bind(one, family, where)
-            one.listen(BACKLOG)
-            one.setblocking(False)
-    return sockets
+def _lacking(address: str, processes: int, held: Sequence[socket.socket]) -> Iterator[socket.socket]:
+    """A name may stand for several addresses: each process has a socket for each of them."""
+    for family, where in _resolve(address):
+        have = sum(one.family == family and one.getsockname()[0] == where[0] for one in held)
+        for _ in range(processes - have):
+            with _errors_named(address):
+                yield _listen(family, where)
+
+
+def _listen(family: int, where: Where) -> socket.socket:
+    one = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        _bind(one, family, where)
+        one.listen(BACKLOG)
+    except OSError:
+        one.close()
+        raise
+    one.setblocking(False)
+    return one
 
 
 def _bind(one: socket.socket, family: int, where: Where) -> None:

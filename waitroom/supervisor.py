@@ -47,6 +47,7 @@ class Plan:
     settings: Settings
     sockets: Sockets
     store_url: str
+    generation: int = 0
 
     def sockets_of(self, index: int) -> Sockets:
         """Those from which one of the workers accepts; the first of them serves the operators."""
@@ -87,7 +88,8 @@ class Supervisor:
         """Returns when it has been stopped, or relieved, and all its workers have ended."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._end)
-            await self._start(await Predecessor.meet(self._state) if take_over else None)
+            async with self._changing:
+                await self._start(await Predecessor.meet(self._state) if take_over else None)
             successor = Successor(self._state, self._estate, self._relieved)
             stack.callback(successor.close)
             successor.start()
@@ -124,7 +126,7 @@ class Supervisor:
 
     async def _hire(self, plan: Plan, index: int) -> WorkerProcess:
         """Raises WorkerError."""
-        return await WorkerProcess.start(index, self._config, plan.sockets_of(index), plan.store_url)
+        return await WorkerProcess.start(index, self._config, plan.sockets_of(index), plan.store_url, plan.generation)
 
     def _put(self, worker: WorkerProcess) -> None:
         """Gives a worker its place; who had it is dismissed."""
@@ -153,28 +155,31 @@ class Supervisor:
         if worker.is_dismissed:
             return
         log.error("worker %s died (exit code %s): another takes its place", worker.index, code)
-        delay_s = self._delays_s.get(worker.index, 0.0) if worker.age_s < YOUNG_S else 0.0
+        await self._fill(worker.index, worker, self._delays_s.get(worker.index, 0.0) if worker.age_s < YOUNG_S else 0.0)
+
+    async def _fill(self, index: int, before: WorkerProcess | None, delay_s: float) -> None:
+        """Puts a new worker in a place, trying on until it serves, unless another was put there meanwhile."""
         while not self._stopping.is_set():
-            self._delays_s[worker.index] = min(max(FIRST_DELAY_S, delay_s * 2), LONGEST_DELAY_S)
+            self._delays_s[index] = min(max(FIRST_DELAY_S, delay_s * 2), LONGEST_DELAY_S)
             await self._pause(delay_s)
-            if await self._replace(worker):
+            if await self._replace(index, before):
                 return
-            delay_s = self._delays_s[worker.index]
+            delay_s = self._delays_s[index]
 
     async def _pause(self, delay_s: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay_s):
                 await self._stopping.wait()
 
-    async def _replace(self, dead: WorkerProcess) -> bool:
+    async def _replace(self, index: int, before: WorkerProcess | None) -> bool:
         """False where another could not be started; what to do about it is logged."""
         async with self._changing:
-            if self._stopping.is_set() or self._workers.get(dead.index) is not dead:
+            if self._stopping.is_set() or self._workers.get(index) is not before:
                 return True
             try:
-                self._put(await self._hire(self._plan, dead.index))
+                self._put(await self._hire(self._plan, index))
             except WorkerError as exc:
-                log.error("no worker takes the place of the dead one: %s", exc)
+                log.error("a worker can't serve, and is tried again: %s", exc)
                 return False
             return True
 
@@ -189,6 +194,9 @@ class Supervisor:
                 return
             if await self._roll(plan):
                 log.info("configuration version %s is in force, with new workers", plan.settings.version)
+            if self._plan.settings.store.url and self._redis:
+                redis, self._redis = self._redis, None
+                self._spawn(self._stop_redis(redis))
 
     async def _new_plan(self) -> Plan:
         """Raises WaitroomError, and then has changed nothing."""
@@ -202,7 +210,7 @@ class Supervisor:
         except WaitroomError:
             sockets.close(opened, kept=old.sockets)
             raise
-        return Plan(new, opened, url)
+        return Plan(new, opened, url, old.generation + 1)
 
     async def _roll(self, plan: Plan) -> bool:
         """Puts new workers in the place of the old, each once it serves. False if they can't serve: the old stay."""
@@ -211,19 +219,18 @@ class Supervisor:
             try:
                 worker = await self._hire(plan, index)
             except WorkerError as exc:
-                log.error("a worker with the new configuration can't serve, the old ones stay: %s", exc)
                 if index == 0:
+                    log.error("workers with the new configuration can't serve, the old ones stay: %s", exc)
                     sockets.close(plan.sockets, kept=old.sockets)
                     return False
-                continue
-            self._plan = plan
-            self._put(worker)
+                log.error("a worker can't serve, and is tried again: %s", exc)
+                self._spawn(self._fill(index, self._workers.get(index), FIRST_DELAY_S))
+            else:
+                self._plan = plan
+                self._put(worker)
         for index in [index for index in self._workers if index >= plan.settings.server.workers]:
             self._dismiss(self._workers.pop(index))
         sockets.close(old.sockets, kept=plan.sockets)
-        if plan.settings.store.url and self._redis:
-            redis, self._redis = self._redis, None
-            self._spawn(self._stop_redis(redis))
         return True
 
     async def _stop_redis(self, redis: EmbeddedRedis) -> None:

@@ -137,10 +137,6 @@ class Predecessor:
             if self._connection.recv(1) != word:
                 raise ConnectionResetError("it went away")
 
-    def close(self) -> None:
-        """Without having relieved it: it serves on."""
-        self._connection.close()
-
 
 def _give(connection: socket.socket, estate: Estate) -> None:
     """Blocks; raises OSError."""

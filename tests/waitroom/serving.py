@@ -28,7 +28,7 @@ class Served:
     @property
     def workers(self) -> set[int]:
         """The processes that serve, or are about to."""
-        return {child for child in _children(self.pid) if b"worker" in _command(child)}
+        return workers_of(self.pid)
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -51,7 +51,6 @@ async def serve(waitroom: Waitroom, *options: str) -> AsyncIterator[Served]:
             sys.executable, "-m", "waitroom", "serve", "--config", str(waitroom.config), *options, stderr=file
         )
     served = Served(process, log)
-    workers: set[int] = set()
     try:
         async with asyncio.timeout(END_S):
             while not served.told("waitroom listens"):
@@ -60,12 +59,8 @@ async def serve(waitroom: Waitroom, *options: str) -> AsyncIterator[Served]:
         yield served
     finally:
         if process.returncode is None:
-            workers = served.workers
-            process.kill()
+            kill(process.pid)
         await process.wait()
-        for worker in workers:
-            with suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
 
 
 @dataclass
@@ -111,6 +106,18 @@ class Load:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+
+
+def workers_of(supervisor: int) -> set[int]:
+    return {child for child in _children(supervisor) if b"worker" in _command(child)}
+
+
+def kill(supervisor: int) -> None:
+    """With all its workers, as when a machine loses its power."""
+    workers = workers_of(supervisor)
+    for pid in (supervisor, *workers):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _children(pid: int) -> list[int]:

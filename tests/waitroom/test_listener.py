@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +15,7 @@ from tests.servers import Authority, eventually, free_port
 from tests.waitroom.test_proxy_protocol import version_1, version_2
 from waitroom import sockets
 from waitroom.errors import ListenError
-from waitroom.listener import Peer, accept
+from waitroom.listener import Network, Peer, accept
 from waitroom.tls import PublicTls
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
@@ -54,7 +54,9 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
     await eventually(lambda: not Teller.serving)
 
 
-async def listen(stack: AsyncExitStack, *, proxied: bool, tls: PublicTls | None = None, head_s: float = 20) -> int:
+async def listen(
+    stack: AsyncExitStack, *, proxies: Sequence[Network] = (), tls: PublicTls | None = None, head_s: float = 20
+) -> int:
     """The port of a listener that tells each peer who it is."""
     port = free_port()
     address = f"127.0.0.1:{port}"
@@ -63,7 +65,7 @@ async def listen(stack: AsyncExitStack, *, proxied: bool, tls: PublicTls | None 
         opened[address][0],
         Teller,
         tls=tls.context if tls else None,
-        proxies=LOOPBACK if proxied else (),
+        proxies=proxies,
         head_s=head_s,
     )
     stack.callback(listener.close)
@@ -95,13 +97,13 @@ async def told(stack: AsyncExitStack, port: int, *said: bytes, tls: ssl.SSLConte
 
 @pytest.mark.parametrize("make", [version_1, version_2])
 async def test_a_balancer_tells_who_connected(stack: AsyncExitStack, make: Callable[[str, int], bytes]) -> None:
-    port = await listen(stack, proxied=True)
+    port = await listen(stack, proxies=LOOPBACK)
     assert await told(stack, port, make("192.0.2.7", 5), b"hello") == b"192.0.2.7 False\nhello"
 
 
 @pytest.mark.parametrize("make", [version_1, version_2])
 async def test_a_header_may_come_in_pieces(stack: AsyncExitStack, make: Callable[[str, int], bytes]) -> None:
-    port = await listen(stack, proxied=True)
+    port = await listen(stack, proxies=LOOPBACK)
     pieces = [bytes([byte]) for byte in make("192.0.2.7", 5)]
     assert await told(stack, port, *pieces, b"hello") == b"192.0.2.7 False\nhello"
 
@@ -111,20 +113,20 @@ async def test_a_header_comes_in_the_clear_before_tls(
     stack: AsyncExitStack, authority: Authority, make: Callable[[str, int], bytes]
 ) -> None:
     tls = PublicTls(str(authority.certificate), str(authority.key))
-    port = await listen(stack, proxied=True, tls=tls)
+    port = await listen(stack, proxies=LOOPBACK, tls=tls)
     trusting = ssl.create_default_context(cafile=str(authority.ca))
     assert await told(stack, port, make("192.0.2.7", 5), b"hello", tls=trusting) == b"192.0.2.7 True\nhello"
 
 
 async def test_a_balancer_that_checks_our_health_is_itself(stack: AsyncExitStack) -> None:
-    port = await listen(stack, proxied=True)
+    port = await listen(stack, proxies=LOOPBACK)
     assert await told(stack, port, b"PROXY UNKNOWN\r\n", b"hello") == b"127.0.0.1 False\nhello"
 
 
 async def test_a_connection_without_the_header_that_it_must_have_is_closed(
     stack: AsyncExitStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    port = await listen(stack, proxied=True)
+    port = await listen(stack, proxies=LOOPBACK)
     for _ in range(50):
         with suppress(ConnectionError):
             assert await told(stack, port, b"GET / HTTP/1.1\r\n\r\n") == b""
@@ -132,7 +134,7 @@ async def test_a_connection_without_the_header_that_it_must_have_is_closed(
 
 
 async def test_a_header_that_does_not_come_is_not_waited_for(stack: AsyncExitStack) -> None:
-    port = await listen(stack, proxied=True, head_s=0.05)
+    port = await listen(stack, proxies=LOOPBACK, head_s=0.05)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     stack.push_async_callback(close, writer)
     writer.write(b"PROXY ")
@@ -140,14 +142,15 @@ async def test_a_header_that_does_not_come_is_not_waited_for(stack: AsyncExitSta
         assert not await reader.read()
 
 
-async def test_a_header_from_anywhere_else_is_not_read(stack: AsyncExitStack) -> None:
-    port = await listen(stack, proxied=False)
+@pytest.mark.parametrize("proxies", [(), [ipaddress.ip_network("192.0.2.0/24")]])
+async def test_a_header_from_anywhere_else_is_not_read(stack: AsyncExitStack, proxies: Sequence[Network]) -> None:
+    port = await listen(stack, proxies=proxies)
     said = version_1("192.0.2.7", 5)
     assert await told(stack, port, said) == b"127.0.0.1 False\n" + said
 
 
 async def test_without_balancers_tls_tells_the_peer_itself(stack: AsyncExitStack, authority: Authority) -> None:
-    port = await listen(stack, proxied=False, tls=PublicTls(str(authority.certificate), str(authority.key)))
+    port = await listen(stack, tls=PublicTls(str(authority.certificate), str(authority.key)))
     trusting = ssl.create_default_context(cafile=str(authority.ca))
     assert await told(stack, port, b"hello", tls=trusting) == b"127.0.0.1 True\nhello"
     trusting.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -176,7 +179,7 @@ async def test_a_renewed_certificate_is_served_and_a_bad_one_never(
     tls = PublicTls(str(tmp_path / "server.pem"), str(tmp_path / "server.key"))
     following = asyncio.create_task(tls.follow())
     stack.callback(following.cancel)
-    port = await listen(stack, proxied=False, tls=tls)
+    port = await listen(stack, tls=tls)
     first = await certificate(port)
 
     (tmp_path / "bad").mkdir()
@@ -224,6 +227,15 @@ def test_processes_share_all_sockets_however_many_they_are() -> None:
     assert grown[address][:3] == three[address]
     assert [len(sockets.share(grown, index, 5)[address]) for index in range(5)] == [1] * 5
     sockets.close(grown)
+
+
+def test_a_name_of_several_addresses_has_a_socket_of_each_for_each_process() -> None:
+    address = f"localhost:{free_port()}"
+    two = sockets.open_sockets([address], 2, {})
+    shares = [sockets.share(two, index, 2)[address] for index in range(2)]
+    assert [{one.family for one in share} for share in shares] == [{one.family for one in two[address]}] * 2
+    assert len(sockets.open_sockets([address], 2, two)[address]) == len(two[address])
+    sockets.close(two)
 
 
 def test_an_address_of_ipv6_leaves_that_of_ipv4_to_others() -> None:

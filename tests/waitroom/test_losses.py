@@ -21,6 +21,7 @@ import pytest
 from tests.servers import PrivateRedis, PrivateSentinel
 from tests.waitroom.crowd import Crowd
 from tests.waitroom.running import Origin, Waitroom
+from tests.waitroom.serving import kill
 from waitroom import keys
 from waitroom.store_keys import line_keys
 
@@ -47,7 +48,8 @@ class Site:
 
     def kill(self) -> None:
         for process in self._processes:
-            process.kill()
+            if process.poll() is None:
+                kill(process.pid)
             process.wait()
         self._processes.clear()
 

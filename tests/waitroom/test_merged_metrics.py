@@ -37,3 +37,10 @@ def test_what_each_counts_is_summed_and_what_all_see_is_not() -> None:
         'waitroom_called_total{room="a"} 5.0',
     ]
     assert "# TYPE waitroom_own_seconds histogram" in lines
+
+
+def test_what_was_counted_by_one_who_is_gone_still_counts_and_what_it_saw_does_not() -> None:
+    lines = merge([ONE], gone=[OTHER]).decode().splitlines()
+    assert 'waitroom_requests_total{outcome="forward",room="a"} 7.0' in lines
+    assert "waitroom_own_seconds_count 6.0" in lines
+    assert 'waitroom_waiting{room="a"} 7.0' in lines

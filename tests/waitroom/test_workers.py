@@ -113,6 +113,7 @@ async def test_operators_see_all_workers_as_one(site: Waitroom) -> None:
         for _ in range(40):
             await get(site.port)
         assert set((await site.status())["workers"]) == served.workers
+        assert len(list((site.folder / "state").glob("worker-*.sock"))) == 2
         async with (
             aiohttp.ClientSession() as session,
             session.get(f"http://127.0.0.1:{site.admin_port}/metrics") as response,

@@ -116,6 +116,8 @@ Body = LengthBody | ChunkedBody | CloseBody
 
 def request_body(head: RequestHead) -> LengthBody | ChunkedBody | None:
     """The body of a request, None where there is none. Raises RequestError."""
+    if not head.block.has_body:
+        return None
     codings, lengths = head.looked.get(b"transfer-encoding"), head.looked.get(b"content-length")
     if codings is None:
         if lengths is None:

@@ -1,17 +1,21 @@
 """Cookies in a request, found without reading all of them."""
 
-from collections.abc import Sequence
+from waitroom.wire.heads import Block
 
 
-def cookie(values: Sequence[bytes], name: bytes) -> str:
-    """The value of a cookie in the values of Cookie fields, "" where there is none; of several, the first."""
-    wanted = name + b"="
-    for value in values:
+def cookie(block: Block, name: bytes) -> str:
+    """The value of a cookie, "" where there is none; of several, the first."""
+    known = block.cookies.get(name)
+    if known is None:
+        known = block.cookies[name] = _find(block, name + b"=")
+    return known
+
+
+def _find(block: Block, wanted: bytes) -> str:
+    for value in block.looked.get(b"cookie", ()):
         start = value.find(wanted)
         while start >= 0:
             if start == 0 or value[:start].rstrip(b" \t").endswith(b";"):
-                end = value.find(b";", start)
-                found = value[start + len(wanted) :] if end < 0 else value[start + len(wanted) : end]
-                return found.strip(b" \t").decode("latin-1")
+                return value[start + len(wanted) :].partition(b";")[0].strip(b" \t").decode("latin-1")
             start = value.find(wanted, start + 1)
     return ""

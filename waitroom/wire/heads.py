@@ -5,13 +5,14 @@ one that was judged here. A response is read as strictly, but for the one thing 
 """
 
 import re
-from dataclasses import dataclass
+from typing import TypeVar
 
 from waitroom.wire.errors import RequestError, ResponseError
 
 # The lower-case name, and the whole line without its end.
 Field = tuple[bytes, bytes]
 Looked = dict[bytes, list[bytes]]
+T = TypeVar("T")
 
 END = b"\r\n\r\n"
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -36,77 +37,102 @@ LOOKED_AT = frozenset(
 # Stands for a name that an origin might take for one of ours, since it reads "_" as "-" (CGI, WSGI).
 LOOKALIKE = b"x-waitroom-lookalike"
 TAKEN_FOR_OURS = re.compile(rb"x-waitroom-.*|x-forwarded-.*|x-request-id")
-MOST_NAMES = 4096
+# What was read once is remembered: visitors say the same about themselves with each request, and origins with each
+# response. Bounded, so that whoever sends ever new bytes does not fill the memory.
+MOST_REMEMBERED = 4096
+LONGEST_REMEMBERED = 4096
+
+# A field with its value, None where nobody asks for it.
+Read = tuple[Field, bytes | None]
+Start = tuple[bytes, bytes, int]
+Status = tuple[int, bytes, int]
 
 _names: dict[bytes, bytes] = {}
+_lines: dict[bytes, Read] = {}
+# Of these each visitor has its own: they would only drive out what others share.
+NEVER_REMEMBERED = frozenset((b"cookie", b"authorization"))
+_starts: dict[bytes, Start] = {}
+_statuses: dict[bytes, Status] = {}
+_blocks: dict[bytes, "Block"] = {}
 
 
-@dataclass(slots=True)
+class Block:
+    """The fields of a message, and what is found out about them more than once. Never changed: messages share it.
+
+    `looked` has the values of the fields in LOOKED_AT, by lower-case name, in order.
+    """
+
+    __slots__ = ("cookies", "fields", "has_body", "host", "kept", "looked", "said")
+
+    def __init__(self, fields: list[Field], looked: Looked) -> None:
+        self.fields = fields
+        self.looked = looked
+        values = looked.get(b"connection")
+        listed = b",".join(values).lower().split(b",") if values else ()
+        self.said = frozenset(option.strip(b" \t") for option in listed)  # what Connection says
+        self.has_body = b"content-length" in looked or b"transfer-encoding" in looked
+        self.host: tuple[bytes, str] | None = None  # its one host, as sent and as a name, once it was found good
+        self.kept: bytes | None = None  # what an origin gets of it, once somebody has asked
+        self.cookies: dict[bytes, str] = {}  # those that were looked for
+
+
 class RequestHead:
-    """A request up to its body. `looked` has the values of the fields in LOOKED_AT, by lower-case name, in order."""
+    """A request up to its body."""
 
-    method: bytes
-    target: bytes
-    minor: int
-    fields: list[Field]
-    looked: Looked
+    __slots__ = ("block", "method", "minor", "target")
+
+    def __init__(self, method: bytes, target: bytes, minor: int, block: Block) -> None:
+        self.method = method
+        self.target = target
+        self.minor = minor
+        self.block = block
+
+    @property
+    def fields(self) -> list[Field]:
+        return self.block.fields
+
+    @property
+    def looked(self) -> Looked:
+        return self.block.looked
 
 
-@dataclass(slots=True)
 class ResponseHead:
-    """A response up to its body."""
+    """A response up to its body. `looked` is as in Block."""
 
-    status: int
-    reason: bytes
-    minor: int
-    fields: list[Field]
-    looked: Looked
+    __slots__ = ("fields", "looked", "minor", "reason", "status")
+
+    def __init__(self, status: int, reason: bytes, minor: int, fields: list[Field], looked: Looked) -> None:
+        self.status = status
+        self.reason = reason
+        self.minor = minor
+        self.fields = fields
+        self.looked = looked
+
+
+NO_FIELDS = Block([], {})
 
 
 def request_head(data: bytes) -> RequestHead:
     """Reads a head, which ends with the empty line. Raises RequestError."""
-    lines = _lines(data)
-    match = REQUEST_LINE.fullmatch(lines[0]) if lines else None
-    if match is None:
-        raise RequestError(400, "bad_request_line")
-    method, target, major, minor = match.groups()
-    if major != b"1" or minor not in b"01":
-        raise RequestError(505, "bad_version")
-    if method not in METHODS:
-        raise RequestError(501, "bad_method")
-    fields: list[Field] = []
-    looked: Looked = {}
-    for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        lower = _names.get(name) or _learned(name)
-        if not (lower and colon):
-            raise RequestError(400, "bad_field")
-        fields.append((lower, line))
-        if lower in LOOKED_AT:
-            looked.setdefault(lower, []).append(value.strip(b" \t"))
-    return RequestHead(method, target, minor == b"1", fields, looked)
+    line, _, rest = data.partition(b"\r\n")
+    method, target, minor = _starts.get(line) or _read_start(line)
+    return RequestHead(method, target, minor, _blocks.get(rest) or _read_block(rest))
 
 
 def response_head(data: bytes) -> ResponseHead:
     """Reads a head, which ends with the empty line. Raises ResponseError."""
-    lines = _lines(data)
-    match = STATUS_LINE.fullmatch(lines[0]) if lines else None
-    if match is None:
+    lines = _split(data)
+    if not lines:
         raise ResponseError("bad_status_line")
-    minor, status, reason = match.groups()
+    status, reason, minor = _statuses.get(lines[0]) or _read_status(lines[0])
     fields: list[Field] = []
     looked: Looked = {}
     for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        # The one thing that a proxy must mend (RFC 9112, section 5.1): a space before the colon.
-        bare = name.rstrip(b" \t")
-        lower = _names.get(bare) or _learned(bare)
-        if not (lower and colon):
-            raise ResponseError("bad_field")
-        fields.append((lower, line if bare == name else bare + colon + value))
-        if lower in LOOKED_AT:
-            looked.setdefault(lower, []).append(value.strip(b" \t"))
-    return ResponseHead(int(status), reason or b"", 0 if minor == b"0" else 1, fields, looked)
+        field, value = _lines.get(line) or _read_line(_mended(line)) or _refuse(ResponseError("bad_field"))
+        fields.append(field)
+        if value is not None:
+            looked.setdefault(field[0], []).append(value)
+    return ResponseHead(status, reason, minor, fields, looked)
 
 
 def is_hopeless(data: bytes) -> bool:
@@ -118,7 +144,69 @@ def is_hopeless(data: bytes) -> bool:
     )
 
 
-def _lines(data: bytes) -> list[bytes]:
+def _read_start(line: bytes) -> Start:
+    match = REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise RequestError(400, "bad_request_line")
+    method, target, major, minor = match.groups()
+    if major != b"1" or minor not in b"01":
+        raise RequestError(505, "bad_version")
+    if method not in METHODS:
+        raise RequestError(501, "bad_method")
+    start = method, target, int(minor)
+    _remember(_starts, line, start)
+    return start
+
+
+def _read_status(line: bytes) -> Status:
+    match = STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise ResponseError("bad_status_line")
+    minor, status, reason = match.groups()
+    read = int(status), reason or b"", 0 if minor == b"0" else 1
+    _remember(_statuses, line, read)
+    return read
+
+
+def _read_block(data: bytes) -> Block:
+    """The fields up to the empty line, which may be all there is."""
+    fields: list[Field] = []
+    looked: Looked = {}
+    for line in _split(data) if data != b"\r\n" else ():
+        field, value = _lines.get(line) or _read_line(line) or _refuse(RequestError(400, "bad_field"))
+        fields.append(field)
+        if value is not None:
+            looked.setdefault(field[0], []).append(value)
+    if not fields and data != b"\r\n":
+        raise RequestError(400, "bad_field")
+    block = Block(fields, looked)
+    _remember(_blocks, data, block)
+    return block
+
+
+def _read_line(line: bytes) -> Read | None:
+    """A field's line, None where it is none."""
+    name, colon, value = line.partition(b":")
+    lower = _names.get(name) or _learned(name)
+    if not (lower and colon):
+        return None
+    read = (lower, line), value.strip(b" \t") if lower in LOOKED_AT else None
+    if lower not in NEVER_REMEMBERED:
+        _remember(_lines, line, read)
+    return read
+
+
+def _mended(line: bytes) -> bytes:
+    """The one thing that a proxy must mend in a response (RFC 9112, section 5.1): a space before the colon."""
+    name, colon, value = line.partition(b":")
+    return name.rstrip(b" \t") + colon + value
+
+
+def _refuse(error: Exception) -> Read:
+    raise error
+
+
+def _split(data: bytes) -> list[bytes]:
     """The lines of a head; none where it has a bare CR or LF, or a control character."""
     lines = data[: -len(END)].split(b"\r\n")
     ends = len(lines) + 1
@@ -134,7 +222,12 @@ def _learned(name: bytes) -> bytes:
     lower = name.lower()
     if b"_" in lower and TAKEN_FOR_OURS.fullmatch(lower.replace(b"_", b"-")):
         lower = LOOKALIKE
-    if len(_names) >= MOST_NAMES:  # whoever sends ever new names does not fill the memory
-        _names.clear()
-    _names[name] = lower
+    _remember(_names, name, lower)
     return lower
+
+
+def _remember(known: dict[bytes, T], key: bytes, value: T) -> None:
+    if len(key) <= LONGEST_REMEMBERED:
+        if len(known) >= MOST_REMEMBERED:
+            known.clear()
+        known[key] = value

@@ -1,13 +1,12 @@
 """Heads on their way on: what is removed first, and what is added second (RFC 9110, section 7.6). The rest stays as it
 came, byte for byte."""
 
-from collections.abc import Sequence
-from email.utils import formatdate
+from collections.abc import Set
 
-from waitroom.wire.heads import LOOKALIKE, Looked, RequestHead, ResponseHead
+from waitroom.wire.heads import LOOKALIKE, RequestHead, ResponseHead
 from waitroom.wire.targets import Target
 
-VIA = (b"Via: 1.0 waitroom", b"Via: 1.1 waitroom")
+VIA = (b"Via: 1.0 waitroom\r\n", b"Via: 1.1 waitroom\r\n")
 # RFC 9110, section 7.6.1; Keep-Alive and Proxy-Connection by custom. Trailers are dropped, so that nobody may announce
 # them, or ask for them.
 HOP_BY_HOP = frozenset(
@@ -26,81 +25,84 @@ USUAL_OPTIONS = frozenset((b"", b"keep-alive", b"close", b"upgrade", b"te"))
 # Ended by 101, these would carry whole requests past the gate.
 NEVER_TUNNELLED = (b"h2c", b"http/", b"tls/")
 OUR_COOKIES = (b"wr-", b"__host-wr-")
+USUAL_SAID = frozenset((b"close", b"keep-alive"))
+NOTHING: frozenset[bytes] = frozenset()
 REQUEST_DROPPED = HOP_BY_HOP | OURS
 RESPONSE_DROPPED = HOP_BY_HOP | {COMMAND, LOOKALIKE}
 
 
-def options(looked: Looked) -> frozenset[bytes]:
-    """What Connection says, in lower case."""
-    values = looked.get(b"connection")
-    listed = b",".join(values).lower().split(b",") if values else ()
-    return frozenset(option.strip(b" \t") for option in listed)
-
-
-def upgrade_of(head: RequestHead, said: frozenset[bytes]) -> bytes:
-    """The protocols that a request wants to go on with, b"" for none that we would tunnel; `said` is Connection's."""
+def upgrade_of(head: RequestHead) -> bytes:
+    """The protocols that a request wants to go on with, b"" for none that we would tunnel."""
     wanted = head.looked.get(b"upgrade")
-    if not wanted or b"upgrade" not in said or not head.minor:
+    if not wanted or b"upgrade" not in head.block.said or not head.minor:
         return b""
     protocols = b", ".join(wanted)
     names = [name.strip(b" \t").lower() for name in protocols.split(b",")]
     return b"" if any(name.startswith(NEVER_TUNNELLED) for name in names) else protocols
 
 
-def to_origin(
-    head: RequestHead,
-    target: Target,
-    said: frozenset[bytes],
-    ours: Sequence[bytes],
-    *,
-    authority: bytes,
-    is_chunked: bool,
-) -> bytes:
-    """A request's head as the origin gets it; `said` is what Connection says, `ours` are lines of our own. `authority`
-    stands in where the visitor named no host (HTTP/1.0)."""
-    dropped = REQUEST_DROPPED
-    if not said <= USUAL_OPTIONS:
-        dropped = dropped | (said - NEVER_HOP_BY_HOP)
-    lines = [b"%b %b HTTP/1.1" % (head.method, target.raw)]
+def to_origin(head: RequestHead, target: Target, ours: bytes, *, authority: bytes, is_chunked: bool) -> bytes:
+    """A request's head as the origin gets it; `ours` are lines of our own, with their ends. `authority` stands in where
+    the visitor named no host (HTTP/1.0)."""
+    block = head.block
     if target.is_absolute or not target.authority:
-        lines.append(b"Host: " + (target.authority or authority))
-        dropped = dropped | {b"host"}
-    cookies = head.looked.get(b"cookie")
-    if cookies and any(b"wr-" in value.lower() for value in cookies):
-        dropped = dropped | {b"cookie"}
-        lines += [b"Cookie: " + kept for kept in map(_without_ours, cookies) if kept]
+        kept = b"Host: %b\r\n%b" % (target.authority or authority, _kept(head, {b"host"}))
+    else:
+        kept = block.kept if block.kept is not None and head.minor else _kept(head, NOTHING)
+    upgrade = upgrade_of(head) if b"upgrade" in block.looked else b""
+    return b"%b %b HTTP/1.1\r\n%b%b%b%b%b\r\n" % (
+        head.method,
+        target.raw,
+        kept,
+        ours,
+        VIA[head.minor],
+        b"Transfer-Encoding: chunked\r\n" if is_chunked else b"",
+        b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade if upgrade else b"",
+    )
+
+
+def _kept(head: RequestHead, more: Set[bytes]) -> bytes:
+    """The lines of a request that go on, without those called by `more` names."""
+    block = head.block
+    dropped = REQUEST_DROPPED | more
+    if not block.said <= USUAL_OPTIONS:
+        dropped = dropped | (block.said - NEVER_HOP_BY_HOP)
     if not head.minor:  # only HTTP/1.1 knows how to wait (RFC 9110, section 10.1.1)
         dropped = dropped | {b"expect"}
-    lines += [line for lower, line in head.fields if lower not in dropped]
-    lines += ours
-    lines.append(VIA[head.minor])
-    if is_chunked:
-        lines.append(b"Transfer-Encoding: chunked")
-    upgrade = upgrade_of(head, said)
-    lines.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n\r\n" % upgrade if upgrade else b"\r\n")
-    return b"\r\n".join(lines)
+    lines: list[bytes] = []
+    for lower, line in block.fields:
+        if lower == b"cookie" and b"wr-" in line.lower():
+            cookies = _without_ours(line.partition(b":")[2])
+            lines += [b"Cookie: " + cookies] if cookies else []
+        elif lower not in dropped:
+            lines.append(line)
+    kept = b"".join(line + b"\r\n" for line in lines)
+    if head.minor and not more:
+        block.kept = kept
+    return kept
 
 
-def to_visitor(head: ResponseHead, ours: Sequence[bytes], *, is_private: bool = False) -> bytes:
-    """A response's head as the visitor gets it: `ours` are lines of our own, of framing and cookies. One that is
-    private is for this visitor alone: no cache may hand our cookies on."""
+def to_visitor(head: ResponseHead, ours: bytes, date: bytes, *, is_private: bool = False) -> bytes:
+    """A response's head as the visitor gets it: `ours` are lines of our own, with their ends, of framing and cookies,
+    and `date` is one for a response that has none. One that is private is for this visitor alone: no cache may hand
+    our cookies on."""
+    looked = head.looked
     dropped = RESPONSE_DROPPED
+    if b"connection" in looked:
+        said = b",".join(looked[b"connection"]).lower()
+        if said not in USUAL_SAID:
+            named = frozenset(option.strip(b" \t") for option in said.split(b","))
+            dropped = dropped | (named - NEVER_HOP_BY_HOP)
     if is_private:
         dropped = dropped | {b"cache-control"}
-    if b"connection" in head.looked:
-        dropped = dropped | (options(head.looked) - NEVER_HOP_BY_HOP)
-    lines = [b"HTTP/1.1 %d %b" % (head.status, head.reason)]
-    lines += [line for lower, line in head.fields if lower not in dropped]
-    if b"set-cookie" in head.looked:
+        ours += b"Cache-Control: private, no-store\r\n"
+    lines = [line for lower, line in head.fields if lower not in dropped]
+    if b"set-cookie" in looked:
         lines = [line for line in lines if not _sets_ours(line)]
-    lines += ours
-    if is_private:
-        lines.append(b"Cache-Control: private, no-store")
-    lines.append(VIA[head.minor])
-    if b"date" not in head.looked and head.status >= 200:
-        lines.append(b"Date: " + formatdate(usegmt=True).encode())
-    lines.append(b"\r\n")
-    return b"\r\n".join(lines)
+    lines.append(ours)
+    if b"date" in looked or head.status < 200:
+        date = b""
+    return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (head.status, head.reason, b"\r\n".join(lines), VIA[head.minor], date)
 
 
 def _without_ours(cookies: bytes) -> bytes:

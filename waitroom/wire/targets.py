@@ -9,9 +9,6 @@ from waitroom.wire.heads import RequestHead
 # No port, user or path in a name; nothing but what DNS, IPv4 and IPv6 need. Percent signs and underscores do occur.
 AUTHORITY = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%-]{1,255})(?::[0-9]{0,5})?")
 ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
-MOST_HOSTS = 4096
-
-_hosts: dict[bytes, str] = {}
 
 
 @dataclass(slots=True)
@@ -27,27 +24,34 @@ class Target:
     @property
     def path(self) -> bytes:
         """As sent, without the query."""
-        return b"/" if self.raw == b"*" else self.raw.partition(b"?")[0]
+        raw = self.raw
+        if b"?" in raw:
+            return raw.partition(b"?")[0]
+        return b"/" if raw == b"*" else raw
 
 
 def target_of(head: RequestHead) -> Target:
     """Raises RequestError."""
-    hosts = head.looked.get(b"host")
-    if hosts is None:
-        if head.minor:
-            raise RequestError(400, "bad_host")
-        authority, host = b"", ""
-    else:
-        authority = hosts[0]
-        host = _hosts.get(authority) or _host(authority)
-        if not host or len(hosts) > 1:
-            raise RequestError(400, "bad_host")
+    authority, host = head.block.host or _read_host(head)
     raw = head.target
     if b"#" in raw:
         raise RequestError(400, "bad_target")
     if raw.startswith(b"/") or (raw == b"*" and head.method == b"OPTIONS"):
         return Target(raw, authority, host)
     return _absolute(raw, head.method)
+
+
+def _read_host(head: RequestHead) -> tuple[bytes, str]:
+    hosts = head.looked.get(b"host")
+    if hosts is None:
+        if head.minor:
+            raise RequestError(400, "bad_host")
+        return b"", ""
+    host = _host(hosts[0])
+    if not host or len(hosts) > 1:
+        raise RequestError(400, "bad_host")
+    head.block.host = hosts[0], host
+    return head.block.host
 
 
 def _absolute(target: bytes, method: bytes) -> Target:
@@ -69,8 +73,4 @@ def _host(authority: bytes) -> str:
     match = AUTHORITY.fullmatch(authority)
     if match is None:
         return ""
-    host = match[1].decode().lower().removesuffix(".")
-    if len(_hosts) >= MOST_HOSTS:
-        _hosts.clear()
-    _hosts[authority] = host
-    return host
+    return match[1].decode().lower().removesuffix(".")
