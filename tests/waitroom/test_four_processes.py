@@ -37,8 +37,6 @@ MOST_TRIES = 3
 # The share of used calls is taken until so many were used: until then the line is never short.
 COUNTED = 2_000
 
-pytestmark = pytest.mark.xdist_group("four processes")  # what they judge is told once
-
 
 class Watch:
     """Looks at who is inside, from without, until it is stopped."""
