@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from ipaddress import ip_address
@@ -32,12 +32,26 @@ from waitroom.embedded import find_server
 SLOTS = 16_384
 
 
-# None is handed out twice, since a server may take a while to listen; in no order, since another suite may run beside.
-_PORTS = iter(random.sample(range(23_000, 32_000), 9_000))
+# Of the processes of pytest-xdist that run the tests side by side, this one.
+_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+
+def _own(ports: range) -> Iterator[int]:
+    """Those that no other process hands out; none twice, since a server may take a while to listen; in no order, since
+    another suite may run beside."""
+    own = ports[_PROCESS::_PROCESSES]
+    return iter(random.sample(own, len(own)))
+
+
+# All below those that the system hands out to clients, who would take them again.
+_PORTS = _own(range(23_000, 32_000))
+# A node's port of the cluster's bus is 10,000 above, and so below the other ports.
+_PORTS_OF_CLUSTERS = _own(range(12_000, 13_000))
 
 
 def free_port() -> int:
-    """A port that was free a moment ago; below those that the system hands out to clients, who would take it again."""
+    """A port that was free a moment ago."""
     for port in _PORTS:
         with contextlib.suppress(OSError), socket.socket() as listener:
             listener.bind(("127.0.0.1", port))
@@ -370,13 +384,13 @@ def _knows_tls(server: str) -> bool:
 
 
 def _free_port_of_a_cluster() -> int:
-    """A port whose port of the cluster's bus, 10,000 above, is free too; both below those that the system hands out."""
-    while True:
-        port = random.randrange(12_000, 22_000)
+    """A port whose port of the cluster's bus is free too."""
+    for port in _PORTS_OF_CLUSTERS:
         with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as other:
             one.bind(("127.0.0.1", port))
             other.bind(("127.0.0.1", port + 10_000))
             return port
+    raise RuntimeError("no port is free")
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float = 20) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.servers import free_port
+from tests.servers import PrivateRedis, eventually, free_port
 from waitroom.app import running
 from waitroom.config_file import ConfigFile
 from waitroom.rooms import Rooms
@@ -95,6 +95,15 @@ class Waitroom:
         config.rooms = Rooms([replace(room, limits=replace(room.limits, **limits)) for room in config.rooms])
         async with running(config):
             yield
+
+    @asynccontextmanager
+    async def serving_before(self, other: "Waitroom", redis: PrivateRedis) -> AsyncIterator[None]:
+        """Serves, and lets another process serve beside it once the line has begun. For the other finds keys, and must
+        take the line for one that Redis has lost: if it began it, nobody would be called for half a presence window."""
+        async with self.serving():
+            await eventually(lambda: redis.client.exists("wr:{site}:state"))
+            async with other.serving():
+                yield
 
     async def status(self) -> dict[str, Any]:
         """What the admin listener says."""

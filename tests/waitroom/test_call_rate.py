@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.servers import PrivateRedis
 from tests.waitroom.line_bench import LIMITS, START_MS
+from tests.waitroom.running import TIMEOUT_MS
 from waitroom.limits import TICK_MS
 from waitroom.line import Line
 from waitroom.store import Store
@@ -27,7 +28,7 @@ async def test_the_time_before_the_opening_does_not_slow_what_is_measured(redis:
     told a short wait, and polls soon."""
     opens_ms = START_MS + 60_000
     limits = replace(LIMITS, opens_ms=opens_ms, cap=1_000)
-    store = Store(redis.url)
+    store = Store(redis.url, TIMEOUT_MS)
     clock = HeldClock(store)
     line = Line("sale", limits, clock)
     joined = [await line.join("") for _ in range(600)]

@@ -22,6 +22,7 @@ from typing import cast
 import pytest
 
 from tests.servers import PrivateRedis
+from tests.turns import Turns
 from tests.waitroom.crowd_process import CAP, COMING, LIMITS, LINE, PROCESSES, VISITORS, Fate, Plan, Report, now_ms
 from waitroom.store_keys import line_keys
 
@@ -193,7 +194,7 @@ async def told(redis: PrivateRedis, folder: Path) -> Story:
 
 
 @pytest.fixture(scope="module")
-def stories(tmp_path_factory: pytest.TempPathFactory) -> list[Story]:
+def stories(tmp_path_factory: pytest.TempPathFactory, turns: Turns) -> list[Story]:
     """One, unless the machine let a process stand still: then it is told again, and each is judged for what must hold
     at all times."""
     stories: list[Story] = []
@@ -202,7 +203,8 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> list[Story]:
         redis = PrivateRedis(folder)
         redis.start()
         try:
-            stories.append(asyncio.run(told(redis, folder)))
+            with turns.alone():
+                stories.append(asyncio.run(told(redis, folder)))
         finally:
             redis.client.close()
             redis.kill()

@@ -9,7 +9,7 @@ import aiohttp
 import jwt
 import pytest
 
-from tests.servers import PrivateRedis, eventually, free_port
+from tests.servers import PrivateRedis, free_port
 from tests.waitroom.running import APP, PAGE, Origin, Waitroom, number_of, visitor
 
 
@@ -323,10 +323,11 @@ async def test_a_stream_arrives_event_by_event(tmp_path: Path, redis: PrivateRed
 
 
 async def test_a_visitor_who_goes_takes_the_request_along(tmp_path: Path, redis: PrivateRedis) -> None:
-    gone = asyncio.Event()
+    came, gone = asyncio.Event(), asyncio.Event()
 
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        came.set()
         while await reader.read(1024):
             pass
         gone.set()
@@ -335,11 +336,10 @@ async def test_a_visitor_who_goes_takes_the_request_along(tmp_path: Path, redis:
     server = await asyncio.start_server(slow, "127.0.0.1", 0)
     waitroom = Waitroom(tmp_path, redis.url, server.sockets[0].getsockname()[1])
     waitroom.set()
-    async with server, waitroom.serving():
+    async with server, waitroom.serving(), asyncio.timeout(20):
         _, writer = await asyncio.open_connection("127.0.0.1", waitroom.port)
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n")
         await writer.drain()
-        await eventually(lambda: redis.client.zcard("wr:{site}:inside") == 1)
-        await asyncio.sleep(0)
+        await came.wait()
         writer.close()
-        await asyncio.wait_for(gone.wait(), 20)
+        await gone.wait()

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.servers import PrivateRedis, eventually
-from tests.waitroom.running import APP, PAGE, Origin, Waitroom
+from tests.waitroom.running import APP, PAGE, TIMEOUT_MS, Origin, Waitroom
 from tests.waitroom.test_rooms import room as a_room
 from tests.waitroom.visitors import Come, Visitor
 from waitroom.cli import main
@@ -300,7 +300,7 @@ async def test_a_line_that_nobody_asks_for_and_in_which_nobody_waits_costs_no_co
     now_s = 1_000.0
     room = a_room(paths=("/flights/{key}",), key_pattern=".+", most_lines=9)
     flights = replace(room, limits=replace(room.limits, idle_ms=3_600_000))
-    store, other = Store(redis.url), Store(redis.url)
+    store, other = Store(redis.url, TIMEOUT_MS), Store(redis.url, TIMEOUT_MS)
     lines = Lines(store, [flights], Memory(tmp_path / "a"), lambda: now_s, are_new=True)
     elsewhere = Lines(other, [flights], Memory(tmp_path / "b"), lambda: now_s, are_new=True)
 

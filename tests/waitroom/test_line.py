@@ -9,6 +9,7 @@ import pytest
 
 from tests.servers import PrivateRedis
 from tests.waitroom.line_bench import LIMITS
+from tests.waitroom.running import TIMEOUT_MS
 from tests.waitroom.test_rooms import room as a_room
 from waitroom.errors import StoreLostError
 from waitroom.line import Joined, Knowledge, Line
@@ -22,7 +23,7 @@ UNTIL_MS = 4_000_000_000_000
 
 @pytest.fixture
 async def store(redis: PrivateRedis) -> AsyncIterator[Store]:
-    store = Store(redis.url)
+    store = Store(redis.url, TIMEOUT_MS)
     yield store
     await store.close()
 

@@ -73,7 +73,7 @@ async def test_the_revoked_are_refused_by_every_process_though_their_admission_i
 ) -> None:
     other = waitroom.beside(tmp_path / "two")
     other.set(cap=1)
-    async with waitroom.serving(), other.serving():
+    async with waitroom.serving_before(other, redis):
         one, stranger = await come(waitroom), await come(waitroom)
         for _ in range(2):
             assert (await one.get("/", at=other)).is_origins
@@ -104,7 +104,7 @@ async def test_who_was_revoked_while_the_lease_was_due_for_renewal_gets_no_new_n
     """The process that renews hears from Redis that the number is refused, before its own tick tells it."""
     other = waitroom.beside(tmp_path / "two")
     other.set(cap=1)
-    async with waitroom.serving(), other.serving():
+    async with waitroom.serving_before(other, redis):
         one = await come(waitroom)
         await one.get()  # the lease of a call, which every request renews
         kept = dict(one.cookies)

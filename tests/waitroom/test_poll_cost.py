@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from tests.servers import PrivateRedis
 from tests.waitroom.line_bench import LIMITS
+from tests.waitroom.running import TIMEOUT_MS
 from waitroom.limits import TICK_MS
 from waitroom.line import Line
 from waitroom.store import Store
@@ -20,7 +21,7 @@ def scripts_run(redis: PrivateRedis) -> int:
 
 async def commands_in_a_second(redis: PrivateRedis, polls_per_second: int) -> int:
     """Of one process, with so many visitors who poll once each, spread over the second's ticks."""
-    store = Store(redis.url)
+    store = Store(redis.url, TIMEOUT_MS)
     line = Line(f"polls-{polls_per_second}", replace(LIMITS, mode="hold"), store)
     joined = await asyncio.gather(*(line.join("") for _ in range(polls_per_second)))
     numbers = [visitor.number for visitor in joined if visitor]
@@ -50,7 +51,7 @@ async def test_the_more_poll_the_fewer_commands_a_poll_costs(redis: PrivateRedis
 
 async def test_a_poll_by_itself_asks_redis_nothing(redis: PrivateRedis) -> None:
     """Between ticks any number of polls costs no command, and a visitor that polls twice is told of once."""
-    store = Store(redis.url)
+    store = Store(redis.url, TIMEOUT_MS)
     line = Line("polls", replace(LIMITS, mode="hold"), store)
     joined = await line.join("")
     assert joined

@@ -140,14 +140,14 @@ async def test_the_address_asked_for_is_the_one_that_is_reached(full: Waitroom, 
 
 @pytest.mark.parametrize("limits", [{"rate_per_minute": 1, "burst": 3}, {"rate_per_minute": 6000, "cap": 3}])
 async def test_two_processes_keep_one_rate_and_one_cap(
-    full: Waitroom, come: Come, tmp_path: Path, limits: dict[str, int]
+    full: Waitroom, redis: PrivateRedis, come: Come, tmp_path: Path, limits: dict[str, int]
 ) -> None:
     """I1, I2: a second process adds nothing to what may be admitted."""
     other = full.beside(tmp_path / "two")
     full.set(**limits)
     other.version = full.version - 1
     other.set(**limits)
-    async with full.serving(), other.serving():
+    async with full.serving_before(other, redis):
         visitors = [await come(full) for _ in range(8)]
         got = await asyncio.gather(*(one.get(at=at) for one, at in zip(visitors, [full, other] * 4, strict=True)))
     assert sum(one.is_origins for one in got) == 3

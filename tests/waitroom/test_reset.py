@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.servers import PrivateRedis
-from tests.waitroom.running import APP, Origin, Waitroom
+from tests.waitroom.running import APP, TIMEOUT_MS, Origin, Waitroom
 from tests.waitroom.visitors import Come, until_state
 from waitroom.line import REDIS_CLOCK
 from waitroom.store import Store
@@ -11,7 +11,7 @@ from waitroom.store import Store
 
 async def reset(redis: PrivateRedis, line: str = "site", epoch: int = 2) -> None:
     """As an operator's command does."""
-    store = Store(redis.url)
+    store = Store(redis.url, TIMEOUT_MS)
     assert await store.run("reset", line, [REDIS_CLOCK, epoch]) == epoch
     await store.close()
 

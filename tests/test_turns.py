@@ -1,0 +1,55 @@
+"""Turns are kept between processes; here between threads, of which each opens the files anew, too."""
+
+import asyncio
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+from threading import Barrier, Event
+
+import pytest
+
+from tests.servers import eventually
+from tests.turns import Turns
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Turns:
+    return Turns(tmp_path)
+
+
+async def test_tests_run_beside_each_other(own: Turns) -> None:
+    both = Barrier(2)
+
+    def run() -> None:
+        with own.beside():
+            both.wait(20)
+
+    await asyncio.gather(asyncio.to_thread(run), asyncio.to_thread(run))
+
+
+async def test_one_alone_waits_for_those_that_run_and_comes_before_those_that_would_begin(own: Turns) -> None:
+    told: list[str] = []
+    may_end = Event()
+
+    def run(name: str, turn: AbstractContextManager[None]) -> None:
+        with turn:
+            told.append(f"{name} begins")
+            assert may_end.wait(20)
+            told.append(f"{name} ends")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(asyncio.to_thread(run, "one", own.beside()))
+        await eventually(lambda: told == ["one begins"])
+        tasks.create_task(asyncio.to_thread(run, "alone", own.alone()))
+        await eventually(lambda: _waiting() == 1)
+        tasks.create_task(asyncio.to_thread(run, "next", own.beside()))
+        await eventually(lambda: _waiting() == 2)
+        assert told == ["one begins"]
+        may_end.set()
+    assert told == ["one begins", "one ends", "alone begins", "alone ends", "next begins", "next ends"]
+
+
+def _waiting() -> int:
+    """How many of this process's threads wait for such a lock."""
+    locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return sum(words[1:3] == ["->", "FLOCK"] and words[5] == str(os.getpid()) for words in locks)
