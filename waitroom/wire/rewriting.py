@@ -89,6 +89,8 @@ def to_visitor(head: ResponseHead, ours: Sequence[bytes], *, is_private: bool = 
         dropped = dropped | {b"cache-control"}
     if b"connection" in head.looked:
         dropped = dropped | (options(head.looked) - NEVER_HOP_BY_HOP)
+    if head.status < 200 or head.status == 204:  # RFC 9110, section 8.6
+        dropped = dropped | {b"content-length"}
     lines = [b"HTTP/1.1 %d %b" % (head.status, head.reason)]
     lines += [line for lower, line in head.fields if lower not in dropped]
     if b"set-cookie" in head.looked:
@@ -110,6 +112,6 @@ def _without_ours(cookies: bytes) -> bytes:
 
 
 def _sets_ours(line: bytes) -> bool:
-    """Whether an origin would set a cookie of ours."""
+    """Whether an origin would set a cookie of ours; one without a name is sent back as if its value were the cookie."""
     name, _, value = line.partition(b":")
-    return name.lower() == b"set-cookie" and value.lstrip(b" \t").lower().startswith(OUR_COOKIES)
+    return name.lower() == b"set-cookie" and value.lstrip(b" \t=").lower().startswith(OUR_COOKIES)

@@ -90,7 +90,7 @@ class Wire(asyncio.Transport):
 
     def come(self, data: bytes) -> None:
         """Data comes, unless nobody reads."""
-        if self.is_reading():
+        if data and self.is_reading():
             self.protocol.data_received(data)
 
     def come_to_an_end(self) -> None:
@@ -183,10 +183,9 @@ class Host:
     over: list[Exchange] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     may_obey: asyncio.Event | None = None
-    now_s: Callable[[], float] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.now_s = lambda: self.clock.now_s
+        self.now_s: Callable[[], float] = lambda: self.clock.now_s
 
     def opened(self, _: FrontConnection) -> bool:
         return True
@@ -229,6 +228,7 @@ class Host:
         pass
 
     def fail(self, exchange: Exchange, _: Errand, status: int) -> None:
+        exchange.outcome = "failed"
         exchange.answer(Response(status, (), b"failed"))
 
 
