@@ -75,7 +75,7 @@ def cookie(fields: Sequence[tuple[str, str]], name: str) -> str:
     for pair in _cookie_pairs(values(fields, "cookie")):
         key, _, value = pair.partition("=")
         if key == name:
-            return value
+            return value.lstrip(" \t")
     return ""
 
 

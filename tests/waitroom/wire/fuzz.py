@@ -3,6 +3,7 @@ as wanted by `python -m tests.waitroom.wire.fuzz --minutes 10`."""
 
 import argparse
 import itertools
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +16,6 @@ from tests.waitroom.wire.in_memory import OURS, Host, Wire, visiting
 from tests.waitroom.wire.messages import Message, cut, damaged, responses, streams
 from tests.waitroom.wire.oracles import h11_request, h11_response, llhttp_requests, llhttp_responses
 from waitroom.exchange import Exchange
-from waitroom.front_connection import FrontConnection
 from waitroom.relay import OriginOf
 from waitroom.response import Response
 from waitroom.rooms import Room
@@ -233,6 +233,7 @@ def prove(proof: Callable[..., None], examples: int, number: int | None = None) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
+    logging.disable()  # each failure of an origin is a line
     until_s = time.monotonic() + parser.parse_args().minutes * 60
     count = 0
     for number in itertools.count(time.time_ns() % 1_000_000):

@@ -1,7 +1,6 @@
 """Both ends of the data path without sockets: transports whose other end the test holds, and a clock that it holds."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -185,7 +184,7 @@ class Host:
     may_obey: asyncio.Event | None = None
 
     def __post_init__(self) -> None:
-        self.now_s: Callable[[], float] = lambda: self.clock.now_s
+        self.now_s = lambda: self.clock.now_s
 
     def opened(self, _: FrontConnection) -> bool:
         return True

@@ -14,8 +14,9 @@ VALUE = [byte for byte in range(0x100) if byte >= 0x20 and byte != 0x7F] + [9]
 # What has divided readers before.
 DIVIDERS = [
     b"\r", b"\n", b"\r\n", b"\r\n\r\n", b" ", b"\t", b":", b" :", b"\x00", b"\x0b", b"\x0c", b"\x7f", b"\x85", b"\xa0",
-    b",", b";", b"+", b"-", b"_", b"0", b"0x", b"0\r\n\r\n", b"5\r\nhello\r\n", b"#", b"*", b"@", b"http://", b"HTTP/1.0",
-    b"HTTP/1.1", b"HTTP/2.0", b"Content-Length: 5\r\n", b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n",
+    b",", b";", b"+", b"-", b"_", b"0", b"0x", b"0\r\n\r\n", b"5\r\nhello\r\n", b"#", b"*", b"@", b"http://",
+    b"HTTP/1.0", b"HTTP/1.1", b"HTTP/2.0", b"Content-Length: 5\r\n", b"Content-Length: 0\r\n",
+    b"Transfer-Encoding: chunked\r\n",
     b"transfer-encoding:chunked\r\n", b"Transfer-Encoding: gzip, chunked\r\n", b"Transfer-Encoding: identity\r\n",
     b"Transfer-Encoding : chunked\r\n", b"Transfer-Encoding\t: chunked\r\n", b" chunked", b"Host: evil\r\n",
     b"Connection: close\r\n", b"Connection: Upgrade\r\nUpgrade: chat\r\n", b"Connection: host, content-length\r\n",

@@ -36,6 +36,7 @@ class Heard:
 
     def on_message_complete(self) -> None:
         version = self.parser.get_http_version().encode()
+        start: tuple[bytes, ...]
         if isinstance(self.parser, httptools.HttpRequestParser):
             start = self.parser.get_method(), self._url, version
         else:
@@ -74,7 +75,8 @@ def llhttp_responses(data: bytes) -> tuple[list[Message], str]:
 
 
 def h11_request(data: bytes) -> tuple[Message | None, bytes]:
-    """The request that data is, None where it is not whole, and what comes behind it. Raises h11.RemoteProtocolError."""
+    """The request that data is, None where it is not whole, and what comes behind it. Raises
+    h11.RemoteProtocolError."""
     server = h11.Connection(h11.SERVER)
     server.receive_data(data)
     return _message(server), server.trailing_data[0]

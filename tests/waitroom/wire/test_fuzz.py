@@ -5,6 +5,7 @@ import os
 import pytest
 
 from tests.waitroom.wire import fuzz
+from tests.waitroom.wire.oracles import llhttp_requests
 
 EXAMPLES = 1000 if os.environ.get("CI") == "true" else 300
 
@@ -46,7 +47,7 @@ def test_no_response_is_read_in_another_way_than_by_llhttp() -> None:
 def test_where_we_take_what_llhttp_refuses(stream: bytes, why: str) -> None:
     """All such kinds; none of them has a say in where a message ends."""
     assert len(fuzz.taken([stream])[0]) == 1, why
-    assert fuzz.llhttp_requests(stream)[0] == []
+    assert llhttp_requests(stream)[0] == []
 
 
 @pytest.mark.parametrize(
@@ -66,4 +67,4 @@ def test_where_we_take_what_llhttp_refuses(stream: bytes, why: str) -> None:
 def test_where_we_refuse_what_llhttp_takes(stream: bytes, why: str) -> None:
     """RFC 9110, sections 4.2.4, 7.2 and 9.3.6; RFC 9112, sections 3.2, 6.1."""
     assert fuzz.taken([stream]) == ([], False), why
-    assert len(fuzz.llhttp_requests(stream)[0]) == 1
+    assert len(llhttp_requests(stream)[0]) == 1
