@@ -1,7 +1,6 @@
 """Both ends of the data path without sockets: transports whose other end the test holds, and a clock that it holds."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -90,7 +89,7 @@ class Wire(asyncio.Transport):
 
     def come(self, data: bytes) -> None:
         """Data comes, unless nobody reads."""
-        if self.is_reading():
+        if data and self.is_reading():
             self.protocol.data_received(data)
 
     def come_to_an_end(self) -> None:
@@ -183,7 +182,6 @@ class Host:
     over: list[Exchange] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     may_obey: asyncio.Event | None = None
-    now_s: Callable[[], float] = field(init=False)
 
     def __post_init__(self) -> None:
         self.now_s = lambda: self.clock.now_s
@@ -229,6 +227,7 @@ class Host:
         pass
 
     def fail(self, exchange: Exchange, _: Errand, status: int) -> None:
+        exchange.outcome = "failed"
         exchange.answer(Response(status, (), b"failed"))
 
 
