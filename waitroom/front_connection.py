@@ -117,7 +117,7 @@ class FrontConnection(asyncio.Protocol):
         self._has_closed_its_side = True
         exchange = self._exchange
         if exchange is None:
-            return self._is_stalled and not self.is_tls  # more requests may have come before
+            return self._is_stalled and bool(self._buffer) and not self.is_tls  # requests that came before
         if self._body is not None:
             return False
         if exchange.is_tunnel and exchange.carrier:

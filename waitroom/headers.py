@@ -73,8 +73,8 @@ def _final(items: Sequence[str]) -> str:
 def cookie(fields: Sequence[tuple[str, str]], name: str) -> str:
     """The value of a cookie, or "" where the visitor sent none; of several, the first."""
     for pair in _cookie_pairs(values(fields, "cookie")):
-        key, _, value = pair.partition("=")
-        if key == name:
+        key, is_given, value = pair.partition("=")
+        if is_given and key == name:
             return value.lstrip(" \t")
     return ""
 

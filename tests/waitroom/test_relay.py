@@ -271,6 +271,21 @@ async def test_requests_sent_before_a_half_close_are_all_answered() -> None:
     assert visitor.is_closed
 
 
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_half_close_behind_an_answer_that_is_not_taken_yet_ends_the_connection_in_time(count: int) -> None:
+    host = Host()
+    visitor = visiting(host, is_taken=False)
+    visitor.come(GET * count)
+    host.site.wires[0].come(sized(MUCH))
+    visitor.come_to_an_end()
+    assert visitor.is_closed == (count == 1)
+    visitor.take()
+    for wire in host.site.wires[: count - 1]:
+        wire.come(NOTHING)
+    assert visitor.sent.count(b"HTTP/1.1 200") == count
+    assert visitor.is_closed
+
+
 async def test_what_a_half_close_cuts_off_is_never_waited_for() -> None:
     host = Host()
     visitor = visiting(host)
