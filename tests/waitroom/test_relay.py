@@ -60,6 +60,21 @@ async def test_an_upload_that_waited_for_a_decision_goes_on() -> None:
     assert host.site.wires[0].sent.endswith(b"x" * MUCH + b"y")
 
 
+async def test_a_visitor_who_leaves_at_once_leaves_no_connection_behind() -> None:
+    """Before the first step to connect, or with the connection just made."""
+    for steps in range(4):
+        may_connect = asyncio.Event()
+        may_connect.set()
+        host = Host(site=Site(may_connect=may_connect))
+        visitor = visiting(host)
+        visitor.come(GET)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        visitor.lose()
+        await turns()
+        assert all(wire.is_closed for wire in host.site.wires)
+
+
 async def test_a_tunnel_goes_on_behind_much_that_came_before_it() -> None:
     host = Host()
     visitor = visiting(host)

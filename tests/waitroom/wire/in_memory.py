@@ -143,7 +143,10 @@ class Site:
             return self.idle.pop()
         return None if self.may_connect else self.new()
 
-    async def connect(self) -> OriginConnection:
+    def connect(self) -> asyncio.Task[OriginConnection]:
+        return asyncio.create_task(self._connect())
+
+    async def _connect(self) -> OriginConnection:
         if self.may_connect:
             await self.may_connect.wait()
         return self.new()
