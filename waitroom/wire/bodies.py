@@ -11,6 +11,8 @@ LENGTH = re.compile(rb"[0-9]{1,18}")
 # RFC 9112, section 7.1: a size, and extensions, which nobody needs to understand.
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?")
 TRAILER = re.compile(TOKEN + rb":[\t -~\x80-\xff]*")
+# Statuses of responses that never have a body.
+BODILESS = frozenset((204, 304))
 LONGEST_LINE = 4096
 MOST_TRAILERS = 8192
 LAST_CHUNK = b"0\r\n\r\n"
@@ -135,7 +137,7 @@ def request_body(head: RequestHead) -> LengthBody | ChunkedBody | None:
 
 def response_body(head: ResponseHead, method: bytes) -> Body | None:
     """The body of a response to a method, None where there is none. Raises ResponseError."""
-    if method == b"HEAD" or head.status < 200 or head.status in (204, 304):
+    if method == b"HEAD" or head.status < 200 or head.status in BODILESS:
         return None
     codings, lengths = head.looked.get(b"transfer-encoding"), head.looked.get(b"content-length")
     if codings is not None:
@@ -148,6 +150,18 @@ def response_body(head: ResponseHead, method: bytes) -> Body | None:
     if length is None:
         raise ResponseError("bad_content_length")
     return LengthBody(length) if length else None
+
+
+def is_whole(head: ResponseHead, method: bytes, content: bytes) -> bool:
+    """Whether a response's body, by its length, is just what came behind its head: so do most, and nothing more need be
+    known of their framing."""
+    looked = head.looked
+    return (
+        looked.get(b"content-length") == [b"%d" % len(content)]
+        and head.status not in BODILESS
+        and method != b"HEAD"
+        and b"transfer-encoding" not in looked
+    )
 
 
 def chunk(content: bytes) -> bytes:
