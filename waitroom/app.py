@@ -83,7 +83,7 @@ async def running(config: ConfigFile, inherited: Inherited | None = None) -> Asy
         origins.apply(config.rooms)
         stack.push_async_callback(origins.close)
         access_log = await _access_log(stack, settings.server.access_log, metrics)
-        records = Records(metrics, access_log, time.monotonic)
+        records = Records(metrics, access_log)
         front, tunnels = _front(config, key_ring, lines, origins, records)
         for work in (lines.run(), origins.run(), tunnels.run(), _follow(config, lines, origins)):
             await _in_background(stack, work)

@@ -3,18 +3,18 @@
 import itertools
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from waitroom.asking import Asking
 from waitroom.asking import read as read_asking
-from waitroom.exchange import Exchange
+from waitroom.exchange import Asker, Exchange
 from waitroom.headers import Client, Network, client, is_trusted
 from waitroom.rooms import host_name
 
 MOST_REMEMBERED = 4096
 # A request keeps the id that a trusted proxy has given it, so that their logs can be read together.
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 
 class Clients:
@@ -23,31 +23,33 @@ class Clients:
     def __init__(self, trusted: Sequence[Network]) -> None:
         self._trusted = trusted
         self._is_trusted = lru_cache(MOST_REMEMBERED)(lambda address: is_trusted(address, trusted))
-        self._id_prefix = secrets.token_hex(5)
-        self._ids = itertools.count(1)
+        self._ids: Iterator[bytes] = map(f"{secrets.token_hex(5)}%08x".encode().__mod__, itertools.count(1))
 
-    def of(self, exchange: Exchange) -> tuple[Client, str]:
-        """Who asks, and the host that is asked for: lower case, no port."""
+    def identify(self, exchange: Exchange) -> Asker:
+        """Finds out who asks, and gives the request an id that no other has."""
+        connection, authority = exchange.connection, exchange.target.authority
+        asker = connection.asker
+        if asker is None or asker.authority != authority:
+            asker = self._asker(exchange)
+        exchange.asker = asker
+        given = exchange.head.block.looked.get(b"x-request-id")
+        exchange.request_id = (given and self._given_id(exchange, given[0])) or next(self._ids)
+        return asker
+
+    def _asker(self, exchange: Exchange) -> Asker:
+        """The same for all that comes on a connection for one authority, unless others ask through it."""
         connection, target = exchange.connection, exchange.target
-        known = connection.asker
-        if known and known[0] == target.authority:
-            return known[1]
         scheme = "https" if connection.is_tls else "http"
-        if not self._is_trusted(connection.address):
-            asker = Client(connection.address, scheme, target.authority.decode("latin-1")), target.host
-            connection.asker = target.authority, asker
-            return asker
-        told = client(connection.address, scheme, fields_of(exchange), self._trusted)
-        return told, host_name(told.host)
+        if self._is_trusted(connection.address):
+            told = client(connection.address, scheme, fields_of(exchange), self._trusted)
+            return Asker(target.authority, told, host_name(told.host), forwarded_lines(told))
+        told = Client(connection.address, scheme, target.authority.decode("latin-1"))
+        connection.asker = Asker(target.authority, told, target.host, forwarded_lines(told))
+        return connection.asker
 
-    def request_id(self, exchange: Exchange) -> str:
-        """An id that no other request has."""
-        given = exchange.head.looked.get(b"x-request-id")
-        if given and self._is_trusted(exchange.connection.address):
-            text = given[0].decode("latin-1")
-            if REQUEST_ID.fullmatch(text):
-                return text
-        return f"{self._id_prefix}{next(self._ids):08x}"
+    def _given_id(self, exchange: Exchange, given: bytes) -> bytes:
+        """The id that a trusted proxy has given, b"" for none that is good."""
+        return given if self._is_trusted(exchange.connection.address) and REQUEST_ID.fullmatch(given) else b""
 
     def asking(self, exchange: Exchange) -> Asking:
         """The request as text, for those who read more than a few of its fields."""
@@ -55,8 +57,8 @@ class Clients:
             exchange.head.method.decode(),
             exchange.target.raw.decode("latin-1"),
             fields_of(exchange),
-            client=self.of(exchange)[0],
-            request_id=exchange.request_id,
+            client=(exchange.asker or self._asker(exchange)).client,
+            request_id=exchange.request_id.decode(),
         )
 
 
@@ -70,7 +72,6 @@ def fields_of(exchange: Exchange) -> list[tuple[str, str]]:
     return [("host", exchange.target.authority.decode("latin-1")), *fields]
 
 
-@lru_cache(MOST_REMEMBERED)
 def forwarded_lines(asker: Client) -> bytes:
     """The lines that tell an origin who asks (RFC 7239, and what was used before it), with their ends."""
     address, scheme, host = asker.address, asker.scheme, asker.host

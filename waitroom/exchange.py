@@ -24,8 +24,18 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HELD_BYTES = 65_536
 
 
-# Who asks on a connection, and for which host, by the authority that was asked for.
-Asker = tuple[bytes, tuple[Client, str]]
+class Asker:
+    """Who asks, for which host (lower case, no port), and the lines that tell an origin so. `authority` is what this
+    was found out for."""
+
+    __slots__ = ("authority", "client", "host", "is_secure", "lines")
+
+    def __init__(self, authority: bytes, client: Client, host: str, lines: bytes) -> None:
+        self.authority = authority
+        self.client = client
+        self.host = host
+        self.is_secure = client.is_secure
+        self.lines = lines
 
 
 class Visitor(Protocol):
@@ -85,8 +95,8 @@ class Exchange:
     bytes_in = 0
     bytes_out = 0
     # For the access log and the metrics.
-    client = ""
-    request_id = ""
+    asker: Asker | None = None
+    request_id = b""
     room = ""
     key = ""
     outcome = ""
@@ -103,6 +113,7 @@ class Exchange:
         self.started_s = started_s
         said = head.block.said
         self.will_close = b"close" in said if head.minor else b"keep-alive" not in said
+        self.has_body = body is not None
         if body is not None:
             self.is_upload_chunked = isinstance(body, ChunkedBody)
             self.was_received = False
@@ -152,22 +163,24 @@ class Exchange:
         """Answers with what waitroom itself has to say."""
         if self.is_over:
             return
+        connection = self.connection
         self.status = response.status
         self.is_begun = True
-        self._decide_to_close()
+        if self.has_body or connection.is_draining:
+            self._decide_to_close()
         body = response.body
         size = len(body)
         if self.head.method == b"HEAD":
             body = b""
         self.bytes_out += len(body)
-        self.connection.write(
+        connection.write(
             b"%bContent-Length: %d\r\n%b%b%b\r\n%b"
             % (
                 start_of(response.status, response.fields),
                 size,
                 date_line(),
                 b"".join([b"Set-Cookie: %b\r\n" % cookie.encode() for cookie in cookies]) if cookies else b"",
-                self._connection_line(),
+                self._connection_line() if self.will_close or not self.head.minor else b"",
                 body,
             )
         )
@@ -176,7 +189,7 @@ class Exchange:
     def inform(self, head: ResponseHead) -> None:
         """Passes an interim response on (RFC 9110, section 15.2), to those who know of such."""
         if self.head.minor and not self.is_begun:
-            self.connection.write(to_visitor(head, b"", b""))
+            self.connection.write(to_visitor(head, b""))
 
     def invite(self) -> None:
         """Asks for the body of a visitor who waits to be asked; one who closed its side finds out so if it is gone."""
@@ -185,21 +198,21 @@ class Exchange:
 
     def begin(self, head: ResponseHead, body: Body | None, cookies: Sequence[str], content: bytes) -> None:
         """Passes the head of the origin's response on, and in the same write what of its body came with it."""
+        connection = self.connection
         self.status = head.status
         self.is_begun = True
-        self.response_body = body
-        self._decide_to_close()
+        if self.has_body or connection.is_draining:
+            self._decide_to_close()
         ours = b"".join([b"Set-Cookie: %b\r\n" % cookie.encode() for cookie in cookies]) if cookies else b""
-        if body is not None and not isinstance(body, LengthBody):
-            if self.head.minor:
-                self.is_chunked = True
-                ours += b"Transfer-Encoding: chunked\r\n"
-            else:
-                self.will_close = True
-        ours += self._connection_line()
+        if body is not None:
+            ours += self._framing_line(body)
+        if self.will_close or not self.head.minor:
+            ours += self._connection_line()
+        if b"date" not in head.looked:
+            ours += date_line()
         self.bytes_out += len(content)
-        rewritten = to_visitor(head, ours, date_line(), is_private=bool(cookies))
-        self.connection.write(rewritten + (chunk(content) if self.is_chunked else content))
+        rewritten = to_visitor(head, ours, is_private=bool(cookies))
+        connection.write(rewritten + (chunk(content) if self.is_chunked else content))
 
     def write(self, content: bytes) -> None:
         """Passes a part of the response's body on."""
@@ -211,14 +224,15 @@ class Exchange:
         if self.is_chunked:
             self.connection.write(LAST_CHUNK)
         self.carrier = None
-        self._end()
+        self.is_over = True
+        self.connection.ended(self)
 
     def open_tunnel(self, head: ResponseHead) -> None:
         """Switches protocols: from here on all bytes pass as they are."""
         self.status = head.status
         self.is_begun = self.is_tunnel = self.will_close = True
         upgrade = b", ".join(head.looked.get(b"upgrade", ()))
-        self.connection.write(to_visitor(head, b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade, b""))
+        self.connection.write(to_visitor(head, b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade))
         if ahead := self.connection.take_read_ahead():
             self.receive(ahead)
 
@@ -233,14 +247,26 @@ class Exchange:
 
     def _end(self) -> None:
         self.is_over = True
-        carrier, self.carrier = self.carrier, None
+        carrier = self.carrier
         if carrier:
+            self.carrier = None
             carrier.cancel()
         self.connection.ended(self)
 
     def _decide_to_close(self) -> None:
         """A connection goes on only behind a request that has come whole: what follows could be its rest."""
         self.will_close = self.will_close or not self.was_received or self.connection.is_draining
+
+    def _framing_line(self, body: Body) -> bytes:
+        """What frames a body for the visitor, where its length does not: that one came as a field of the origin's."""
+        self.response_body = body
+        if isinstance(body, LengthBody):
+            return b""
+        if not self.head.minor:
+            self.will_close = True
+            return b""
+        self.is_chunked = True
+        return b"Transfer-Encoding: chunked\r\n"
 
     def _connection_line(self) -> bytes:
         if self.will_close:

@@ -9,16 +9,14 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 
-from waitroom.admission import HEADER
 from waitroom.answers import problem
-from waitroom.clients import Clients, forwarded_lines
-from waitroom.exchange import Exchange
-from waitroom.headers import Client
+from waitroom.clients import Clients
+from waitroom.exchange import Asker, Exchange
 from waitroom.judge import Carry, Judge, Say
 from waitroom.own import Own
 from waitroom.places import PREFIX, Places, Question
 from waitroom.records import Records
-from waitroom.relay import Errand, OriginOf, Relay
+from waitroom.relay import OriginOf, Relay
 from waitroom.response import Response
 from waitroom.rooms import Room, Rooms, Route
 from waitroom.tunnels import Tunnels
@@ -37,7 +35,6 @@ REFUSALS = {
     503: "Too many connections",
     505: "HTTP version not supported",
 }
-ADMISSION_LINE = f"{HEADER}: %b\r\n".encode()
 
 
 class Front:
@@ -75,7 +72,7 @@ class Front:
         try:
             self._route(exchange)
         except Exception:
-            log.exception("a request could not be answered (request %s)", exchange.request_id)
+            log.exception("a request could not be answered (request %s)", exchange.request_id.decode())
             self._break_down(exchange)
 
     def refuse(self, exchange: Exchange, error: RequestError) -> None:
@@ -84,29 +81,26 @@ class Front:
 
     # What relays ask for.
 
-    async def obey(self, exchange: Exchange, errand: Errand, command: str) -> list[str]:
+    async def obey(self, exchange: Exchange, room: Room, carry: Carry, command: str) -> list[str]:
         """Does what the origin commands; gives the cookies to set."""
-        secure = self._clients.of(exchange)[0].is_secure
-        return await self._judge.obey(errand.room, errand.key, errand.number, command, secure=secure)
+        secure = exchange.asker is not None and exchange.asker.is_secure
+        return await self._judge.obey(room, exchange.key, carry.number, command, secure=secure)
 
-    def fail(self, exchange: Exchange, errand: Errand, status: int) -> None:
+    def fail(self, exchange: Exchange, room: Room, carry: Carry, status: int) -> None:
         """The origin has given nothing to pass on."""
         exchange.outcome = "failed"
-        exchange.answer(self._judge.failure(errand.room, status, self._clients.asking(exchange)), errand.cookies)
+        exchange.answer(self._judge.failure(room, status, self._clients.asking(exchange)), carry.cookies)
 
     # Ways to answer.
 
     def _route(self, exchange: Exchange) -> None:
-        asker, host = self._clients.of(exchange)
-        target = exchange.target
-        exchange.client = asker.address
-        exchange.request_id = self._clients.request_id(exchange)
-        route = self._rooms().route(host, target.path)
+        asker = self._clients.identify(exchange)
+        route = self._rooms().route(asker.host, exchange.target.path)
         room = route.room
         if route.own:
             self._handle_own(exchange, asker)
         elif room is None:
-            detail = f"No room guards {asker.host}{route.path}."
+            detail = f"No room guards {asker.client.host}{route.path}."
             self._say(exchange, Say("refuse", problem(404, "no_room", "No site here", detail)))
         elif route.key is None:
             exchange.room = room.name
@@ -121,7 +115,7 @@ class Front:
             else:
                 self._settle(exchange, self._judged(exchange, room, route, asker))
 
-    def _handle_own(self, exchange: Exchange, asker: Client) -> None:
+    def _handle_own(self, exchange: Exchange, asker: Asker) -> None:
         """What is for waitroom itself."""
         target = exchange.target.raw
         if not target.startswith(PREFIX):
@@ -138,7 +132,7 @@ class Front:
         else:
             self._settle(exchange, self._told(exchange, question))
 
-    async def _judged(self, exchange: Exchange, room: Room, route: Route, asker: Client) -> None:
+    async def _judged(self, exchange: Exchange, room: Room, route: Route, asker: Asker) -> None:
         match await self._judge.judge(room, route, self._clients.asking(exchange)):
             case Carry() as carry:
                 self._carry(exchange, room, asker, carry)
@@ -159,24 +153,22 @@ class Front:
         try:
             await work
         except Exception:
-            log.exception("a request could not be answered (request %s)", exchange.request_id)
+            log.exception("a request could not be answered (request %s)", exchange.request_id.decode())
             self._break_down(exchange)
 
     def _break_down(self, exchange: Exchange) -> None:
         """A fault of ours: told as such, and the log says which."""
         exchange.will_close = True
-        detail = f"Reference: {exchange.request_id}"
+        detail = f"Reference: {exchange.request_id.decode()}"
         self._say(exchange, Say("failed", problem(500, "failed", "Something went wrong here", detail)))
 
     def _say(self, exchange: Exchange, say: Say) -> None:
         exchange.outcome = say.outcome
         exchange.answer(say.response, say.cookies)
 
-    def _carry(self, exchange: Exchange, room: Room, asker: Client, carry: Carry) -> None:
+    def _carry(self, exchange: Exchange, room: Room, asker: Asker, carry: Carry) -> None:
         exchange.outcome = carry.outcome
         if exchange.is_over:
             return
-        ours = b"%bX-Request-Id: %b\r\n" % (forwarded_lines(asker), exchange.request_id.encode())
-        if carry.token is not None:
-            ours += ADMISSION_LINE % carry.token.encode("latin-1")
-        Relay(exchange, Errand(room, exchange.key, carry.number, carry.token or "", ours, carry.cookies), self).start()
+        ours = b"%b%bX-Request-Id: %b\r\n" % (asker.lines, carry.line, exchange.request_id)
+        Relay(exchange, room, carry, ours, self).start()

@@ -41,7 +41,7 @@ class Host(Protocol):
     def closed(self, connection: "FrontConnection") -> None: ...
     def handle(self, exchange: Exchange) -> None: ...
     def refuse(self, exchange: Exchange, error: RequestError) -> None: ...
-    def finished(self, exchange: Exchange) -> None: ...
+    def finished(self, exchange: Exchange, now_s: float) -> None: ...
 
 
 class FrontConnection(asyncio.Protocol):
@@ -53,6 +53,7 @@ class FrontConnection(asyncio.Protocol):
         self.asker: Asker | None = None
         self._host = host
         self._limits = host.limits
+        self._least_bytes = min(host.limits.target_bytes, host.limits.fields_bytes)  # of a head that may be too large
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._body: Body | None = None
@@ -95,12 +96,13 @@ class FrontConnection(asyncio.Protocol):
             if self._is_closing:
                 self._linger(len(data))
                 return
+            now_s = self._host.now_s()
             if self._buffer:
                 self._buffer += data
             else:
                 self._buffer = data
-                self._since_s = self._host.now_s()
-            self._read_requests()
+                self._since_s = now_s
+            self._read_requests(now_s)
             if self._is_stalled:
                 self._bound_read_ahead()
         elif self._exchange.is_tunnel:
@@ -144,7 +146,8 @@ class FrontConnection(asyncio.Protocol):
         self._is_stalled = False
         self._unsent = 0
         if self._exchange is None:
-            self._go_on()
+            if not self._is_closing:
+                self._go_on(self._host.now_s())
         elif self._exchange.carrier:
             self._exchange.carrier.resume()
 
@@ -194,14 +197,15 @@ class FrontConnection(asyncio.Protocol):
 
     def ended(self, exchange: Exchange) -> None:
         """The exchange is over: the next one may begin, if the connection goes on."""
-        self._host.finished(exchange)
+        now_s = self._host.now_s()
+        self._host.finished(exchange, now_s)
         self._exchange = None
         if self._transport is None or self._is_closing:
             return
         if exchange.will_close or (self._has_closed_its_side and not self._buffer):
             self._close(is_quiet=self._body is None and not self._buffer)
-        else:
-            self._go_on()
+        elif not self._is_stalled:
+            self._go_on(now_s)
 
     # What time brings.
 
@@ -257,35 +261,32 @@ class FrontConnection(asyncio.Protocol):
 
     # Reading.
 
-    def _go_on(self) -> None:
-        """The next request may begin, unless the visitor takes nothing of the answers before."""
-        if self._is_closing or self._is_stalled:
-            return
-        self._since_s = self._host.now_s()
-        self.resume_reading()
+    def _go_on(self, now_s: float) -> None:
+        """The next request may begin."""
+        self._since_s = now_s
+        if self._is_paused:
+            self.resume_reading()
         if self._buffer and not self._is_reading_ahead:
-            self._read_requests()
+            self._read_requests(now_s)
 
     def _bound_read_ahead(self) -> None:
         if len(self._buffer) > BUFFER_BYTES:
             self.pause_reading()
 
-    def _read_requests(self) -> None:
+    def _read_requests(self, now_s: float) -> None:
         """Reads as many requests as are answered at once; the others wait for their turn, and until the answers before
         them are taken."""
         self._is_reading_ahead = True
         try:
-            while self._may_read_request() and self._read_request():
-                pass
+            while self._exchange is None and self._buffer and not (self._is_closing or self._is_stalled):
+                if not self._read_request(now_s):
+                    break
         finally:
             self._is_reading_ahead = False
         if self._has_closed_its_side and self._exchange is None and not (self._is_closing or self._is_stalled):
             self.close()  # the rest will never come
 
-    def _may_read_request(self) -> bool:
-        return self._exchange is None and bool(self._buffer) and not (self._is_closing or self._is_stalled)
-
-    def _read_request(self) -> bool:
+    def _read_request(self, now_s: float) -> bool:
         """Reads a request, if its head has come; says whether it had."""
         data = self._buffer
         if data.startswith(b"\r\n"):  # RFC 9112, section 2.2
@@ -296,9 +297,10 @@ class FrontConnection(asyncio.Protocol):
                 self._check_unfinished(data)
                 return False
             head = request_head(data if end == len(data) else data[:end])
-            self._check_size(head, end)
+            if end > self._least_bytes or len(head.block.fields) > self._limits.fields_count:
+                self._check_size(head, end)
             target = target_of(head)
-            body = request_body(head)
+            body = request_body(head) if head.block.has_body else None
             if body:
                 self._check_length(body)
         except RequestError as exc:
@@ -306,7 +308,7 @@ class FrontConnection(asyncio.Protocol):
             return False
         self._buffer = data[end:]
         self._body = body
-        self._exchange = exchange = Exchange(self, head, target, body, self._host.now_s())
+        self._exchange = exchange = Exchange(self, head, target, body, now_s)
         if body and self._buffer:
             self._read_body(body, self._buffer)
         if not exchange.is_over:
@@ -345,12 +347,6 @@ class FrontConnection(asyncio.Protocol):
 
     def _check_size(self, head: RequestHead, size: int) -> None:
         limits = self._limits
-        if (
-            size <= limits.target_bytes
-            and size <= limits.fields_bytes
-            and len(head.block.fields) <= limits.fields_count
-        ):
-            return
         if len(head.target) > limits.target_bytes:
             raise RequestError(414, "target_too_long")
         if len(head.fields) > limits.fields_count or size - len(head.target) > limits.fields_bytes:

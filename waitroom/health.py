@@ -16,12 +16,22 @@ class Health:
     """Begins as healthy. Each method is given the time, in seconds of any one clock, and says whether something has
     changed that an operator wants to know."""
 
-    __slots__ = ("_checks_failed", "_checks_passed", "_recovers_s", "_terms", "ejections", "failures", "is_up")
+    __slots__ = (
+        "_checks_failed",
+        "_checks_passed",
+        "_recovers_s",
+        "_terms",
+        "ejections",
+        "failures",
+        "is_up",
+        "is_well",
+    )
 
     def __init__(self, terms: OriginTerms) -> None:
         self._terms = terms
         self.is_up = True  # as far as the checks say
         self.failures = 0  # in a row
+        self.is_well = True  # its weight is 1, whatever the time; once that is found out
         self.ejections = 0  # until it does well for as long as it was out
         self._checks_passed = 0  # in a row, and since the last ejection
         self._checks_failed = 0  # in a row
@@ -39,6 +49,7 @@ class Health:
             return False
         if now_s - self._recovers_s >= self._ejection_s():
             self.ejections = 0
+        self.is_well = False
         self.ejections = min(self.ejections + 1, MOST_DOUBLINGS + 1)
         self._recovers_s = now_s + self._ejection_s()
         self._checks_passed = 0
@@ -49,7 +60,7 @@ class Health:
         self._checks_passed = self._checks_passed + 1 if passed else 0
         self._checks_failed = 0 if passed else self._checks_failed + 1
         if self.is_up and self._checks_failed >= self._terms.health_fall:
-            self.is_up = False
+            self.is_up = self.is_well = False
             return True
         return self._checks_passed >= self._terms.health_rise and (self._rise(now_s) or self._end_ejection(now_s))
 
@@ -63,6 +74,7 @@ class Health:
         if since_s < 0 or not self.is_up:
             return 0.0
         if since_s >= self._terms.slow_start_s:
+            self.is_well = True
             return 1.0
         return max(LEAST_WEIGHT, since_s / self._terms.slow_start_s)
 

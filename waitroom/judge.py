@@ -3,9 +3,10 @@ into what is to be done, and keeps the cookies that go with it."""
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import assert_never
 
+from waitroom.admission import HEADER
 from waitroom.answers import Answers, problem
 from waitroom.asking import Asking
 from waitroom.cookies import ADMISSION, admission_cookie, set_cookie, ticket_cookie, tickets_of
@@ -13,7 +14,7 @@ from waitroom.errors import StoreLostError
 from waitroom.gate import Admit, Answer, Forward, Lend, Pass, Reason, Refuse, Wait
 from waitroom.headers import cookie, cookie_names
 from waitroom.papers import Papers
-from waitroom.reception import Reception, Visit
+from waitroom.reception import Reception, Sure, Visit
 from waitroom.response import Response
 from waitroom.rooms import Room, Route
 from waitroom.ticket import Ticket
@@ -22,18 +23,21 @@ log = logging.getLogger(__name__)
 
 # Of one room's lines, how many a visitor may stand in at a time.
 MOST_TICKETS = 8
+MOST_SURE = 10_000
 
 
-# Not frozen: that would cost each request more than the rest of its making.
-@dataclass(slots=True)
 class Carry:
     """To the origin: with the text of an admission, and for the place of a number, 0 for nobody's. `outcome` is the
-    word by which the request is counted."""
+    word by which the request is counted, and `line` tells the origin of the admission."""
 
-    outcome: str
-    token: str | None = field(repr=False)
-    number: int
-    cookies: Sequence[str] = ()
+    __slots__ = ("cookies", "line", "number", "outcome", "token")
+
+    def __init__(self, outcome: str, token: str | None, number: int, cookies: Sequence[str] = ()) -> None:
+        self.outcome = outcome
+        self.token = token
+        self.number = number
+        self.cookies = cookies
+        self.line = b"" if token is None else f"{HEADER}: {token}\r\n".encode("latin-1")
 
 
 @dataclass(slots=True)
@@ -52,17 +56,31 @@ class Judge:
         self._reception = reception
         self._papers = papers
         self._answers = answers
+        self._now_s = reception.now_s
         self._identity_secret = identity_secret
+        self._sure: dict[str, tuple[Sure, Carry]] = {}
 
     def at_once(self, room: Room, route: Route, token: str) -> Carry | None:
         """What can be said of a request without asking the line, or reading more of it than the token that it brings;
         None where that is not enough."""
-        key = route.key or ""
         if route.bypass:
             return Carry("forward", None, 0)
-        admission = self._reception.recall(room, key, token) if token and not room.identity else None
-        if admission:
-            return Carry("forward", token, admission.number)
+        known = self._sure.get(token)
+        if known:
+            sure, carry = known
+            is_same = sure.room is room and sure.key == route.key
+            if is_same and sure.changes == sure.line.changes and self._now_s() < sure.until_s:
+                return carry
+        return self._found_out(room, route.key or "", token)
+
+    def _found_out(self, room: Room, key: str, token: str) -> Carry | None:
+        sure = self._reception.recall(room, key, token) if token and not room.identity else None
+        if sure:
+            if len(self._sure) >= MOST_SURE:
+                self._sure.clear()
+            carry = Carry("forward", token, sure.number)
+            self._sure[token] = sure, carry
+            return carry
         if self._reception.is_open(room, key):
             return Carry("pass", self._papers.open_admission(room, key), 0)
         return None

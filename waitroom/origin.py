@@ -55,7 +55,7 @@ class Origin(Generic[T]):
         self._is_retired = False
         self._protocol = protocol
         self._now_s = now_s
-        self._health = Health(terms)
+        self.health = Health(terms)
         self._dialler = Dialler(url, address, terms, now_s, resolve)
 
     def __repr__(self) -> str:
@@ -69,7 +69,7 @@ class Origin(Generic[T]):
     @property
     def failures(self) -> int:
         """In a row."""
-        return self._health.failures
+        return self.health.failures
 
     @property
     def is_available(self) -> bool:
@@ -77,21 +77,22 @@ class Origin(Generic[T]):
 
     def weight(self, now_s: float) -> float:
         """Its share beside others: 0 where no request should go there, 1 at most; it grows while it starts slowly."""
-        return self._health.weight(now_s) if self.busy < self.terms.connections else 0.0
+        return self.health.weight(now_s) if self.busy < self.terms.connections else 0.0
 
     def why_not(self) -> WhyNot:
         """Why no request should go there; "" where it may."""
-        if not self._health.is_up:
+        if not self.health.is_up:
             return "unhealthy"
-        if self._health.is_ejected(self._now_s()):
+        if self.health.is_ejected(self._now_s()):
             return "ejected"
         return "full" if self.busy >= self.terms.connections else ""
 
     def take(self) -> T | None:
         """An idle connection, the newest first, or None. Those that have become unusable or too old are closed."""
-        oldest_s = self._now_s() - self.terms.idle_s
-        while self._idle:
-            since_s, connection = self._idle.pop()
+        idle = self._idle
+        oldest_s = self._now_s() - self.terms.idle_s if idle else 0.0
+        while idle:
+            since_s, connection = idle.pop()
             if since_s > oldest_s and connection.is_usable:
                 self.busy += 1
                 self._taken.add(connection)
@@ -127,20 +128,20 @@ class Origin(Generic[T]):
 
     def succeeded(self) -> None:
         """It gave a response."""
-        if self._health.failures and self._health.succeeded(self._now_s()):
+        if self.health.failures and self.health.succeeded(self._now_s()):
             log.info("the origin %s responds again", self.url)
 
     def failed(self) -> None:
         """It could not be reached, gave no response in time, or none that is HTTP."""
-        if self._health.failed(self._now_s()):
-            log.warning("the origin %s is ejected after %d failures in a row", self.url, self._health.failures)
+        if self.health.failed(self._now_s()):
+            log.warning("the origin %s is ejected after %d failures in a row", self.url, self.health.failures)
 
     async def check(self) -> None:
         """Asks for `health_path`, and takes note of the answer."""
         self.fault = await health_check.fault_of(
             self._dialler, self.terms.health_path, self.authority, self.terms.health_timeout_s
         )
-        if self._health.checked(self._now_s(), passed=not self.fault):
+        if self.health.checked(self._now_s(), passed=not self.fault):
             log.warning("the origin %s is %s", self.url, f"unhealthy: {self.fault}" if self.fault else "healthy again")
 
     def tidy(self) -> None:

@@ -4,11 +4,12 @@ import asyncio
 from typing import Protocol, cast
 
 from waitroom import unread
-from waitroom.wire.bodies import Body, CloseBody, response_body
+from waitroom.wire.bodies import Body, CloseBody, is_whole, response_body
 from waitroom.wire.errors import FramingError, ResponseError
 from waitroom.wire.heads import END, ResponseHead, response_head
 
 BUFFER_BYTES = 65_536
+KEPT_ALIVE = [b"keep-alive"]
 # Of a response's head: some sites set many cookies.
 HEAD_BYTES = 65_536
 
@@ -51,7 +52,8 @@ class OriginConnection(asyncio.Protocol):
         self._receiver = receiver
         self._method = method
         self.has_answered = self._is_in_body = False
-        self.write(data)
+        if self.transport:
+            self.transport.write(data)
 
     def end(self) -> bool:
         """Lets go of the exchange; says whether another one may follow."""
@@ -106,8 +108,7 @@ class OriginConnection(asyncio.Protocol):
             elif self._is_in_body:
                 self._read_body(receiver, data)
             else:
-                self._buffer = self._buffer + data if self._buffer else data
-                self._read_heads(receiver)
+                self._read_heads(receiver, self._buffer + data if self._buffer else data)
         except (ResponseError, FramingError) as exc:
             self._break(exc.code)
 
@@ -154,36 +155,34 @@ class OriginConnection(asyncio.Protocol):
         if self.transport:
             self.transport.abort()
 
-    def _read_heads(self, receiver: Receiver) -> None:
+    def _read_heads(self, receiver: Receiver, data: bytes) -> None:
         """Reads interim heads and the final one."""
-        while not self._is_in_body and (end := self._buffer.find(END) + len(END)) >= len(END):
-            head = response_head(self._buffer[:end])
-            self._buffer = self._buffer[end:]
+        while (end := data.find(END) + len(END)) >= len(END):
+            head = response_head(data[:end])
+            data = data[end:]
+            if head.status >= 200:
+                self._begin_body(receiver, head, data)
+                return
             if head.status == 101:
-                self._switch(receiver, head)
+                self._switch(receiver, head, data)
                 return
-            if head.status < 200:
-                receiver.informed(head)
-            else:
-                self._begin_body(receiver, head)
-                return
-        if len(self._buffer) > HEAD_BYTES:
+            receiver.informed(head)
+        self._buffer = data
+        if len(data) > HEAD_BYTES:
             raise ResponseError("head_too_large")
 
-    def _begin_body(self, receiver: Receiver, head: ResponseHead) -> None:
-        body = self._body = response_body(head, self._method)
-        said = head.looked.get(b"connection")
-        if said:
-            listed = b",".join(said).lower()
-            self._goes_on = (b"close" not in listed) if head.minor else (b"keep-alive" in listed)
-        else:
-            self._goes_on = head.minor == 1
+    def _begin_body(self, receiver: Receiver, head: ResponseHead, data: bytes) -> None:
         self._is_in_body = True
-        content, rest, self._buffer = b"", self._buffer, b""
-        if body is not None and rest:
-            content, rest = body.feed(rest)
-        if rest:
-            self._check_rest(rest)
+        self._buffer = b""
+        self._body = None
+        said = head.looked.get(b"connection")
+        self._goes_on = head.minor == 1 if said is None else said == KEPT_ALIVE or _goes_on(said, head.minor)
+        if is_whole(head, self._method, data):
+            receiver.begun(head, None, data, is_whole=True)
+            return
+        body = self._body = response_body(head, self._method)
+        content, rest = body.feed(data) if body else (b"", data)
+        self._check_rest(rest)
         receiver.begun(head, body, content, is_whole=body is None or body.is_done)
 
     def _read_body(self, receiver: Receiver, data: bytes) -> None:
@@ -200,10 +199,16 @@ class OriginConnection(asyncio.Protocol):
         if rest:
             self.is_usable = False
 
-    def _switch(self, receiver: Receiver, head: ResponseHead) -> None:
+    def _switch(self, receiver: Receiver, head: ResponseHead, rest: bytes) -> None:
         self._is_tunnel = self._is_in_body = True
         self.is_usable = False
-        rest, self._buffer = self._buffer, b""
+        self._buffer = b""
         receiver.switched(head)
         if rest and self._receiver:
             receiver.more(rest, is_whole=False)
+
+
+def _goes_on(said: list[bytes], minor: int) -> bool:
+    """Whether a connection does, by what Connection says (RFC 9112, section 9.3)."""
+    listed = b",".join(said).lower()
+    return b"close" not in listed if minor else b"keep-alive" in listed

@@ -52,8 +52,12 @@ class Origins(Generic[T]):
         Where all that are healthy have been ejected, the one with the least failures in a row is the last resort, so
         that no guess about origins closes a site. With `excluded`, which has just failed, there is none.
         """
-        best, least, tied, now_s = None, float("inf"), 0.0, self._now_s()
         origins = self._by_room.get(room.name, ())
+        if len(origins) == 1 and excluded is None:
+            origin = origins[0]
+            if origin.health.is_well and origin.busy < origin.terms.connections:
+                return origin
+        best, least, tied, now_s = None, float("inf"), 0.0, self._now_s()
         for origin in origins:
             weight = origin.weight(now_s)
             if not weight or origin is excluded:

@@ -22,7 +22,6 @@ MOST_KNOWN = 100_000
 NOTHING_TO_WAIT_FOR_MS = 1000
 # A page asks for many things at once: what was found out for the first of them holds for the others.
 SURE_S = 0.5
-MOST_SURE = 10_000
 MOST_OUTLOOKS = 1_000
 AFTER_DRAW = "+"
 # How long a number is refused that an origin has revoked.
@@ -51,12 +50,13 @@ class Received:
     new_ticket: Ticket | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Sure:
-    """That an admission lets its visitor go on: until a time, and until the line has changed."""
+    """That an admission of a number lets its visitor go on: until a time, and as long as the line has not changed."""
 
-    admission: Admission
+    number: int
     room: Room
+    key: str
     line: Line
     changes: int
     until_s: float
@@ -77,10 +77,9 @@ class Reception:
         self._tickets = tickets
         self._admissions = admissions
         self._draws = draws
-        self._now_s = now_s
+        self.now_s = self._now_s = now_s
         self._loans = Loans()
         self._known: dict[tuple[str, str], Admission] = {}
-        self._sure: dict[str, Sure] = {}
         self._outlooks: dict[str, tuple[Line, Room, int, Outlook]] = {}
 
     async def receive(self, room: Room, visit: Visit) -> Received:
@@ -110,12 +109,10 @@ class Reception:
                 case _:
                     return Received(decision, new_ticket)
 
-    def recall(self, room: Room, key: str, token: str) -> Admission | None:
-        """The admission of a visitor who is inside and may go on, where nothing need be asked or verified for that."""
+    def recall(self, room: Room, key: str, token: str) -> Sure | None:
+        """Whether the visitor with this admission is inside and may go on, where nothing need be asked or verified for
+        that; and for how long that is sure."""
         now_s = self._now_s()
-        sure = self._sure.get(token)
-        if sure and sure.changes == sure.line.changes and now_s < sure.until_s and sure.room is room:
-            return sure.admission if sure.admission.key == key else None
         known = self._known.get((room.name, token))
         line = self._lines.awake(room, key) if known and known.key == key and known.number else None
         if known is None or line is None:
@@ -127,11 +124,9 @@ class Reception:
         if line.has_ended(known.number) or line.is_unsure(known.number, known.issued_s * 1000):
             return None
         line.hold_lease(known.number, known.expires_s * 1000)
-        if room.on_store_loss != "closed":  # a loss would change what becomes of the admitted, and tells nobody
-            if len(self._sure) >= MOST_SURE:
-                self._sure.clear()
-            self._sure[token] = Sure(known, room, line, line.changes, now_s + SURE_S)
-        return known
+        # A loss would change what becomes of the admitted, and tells nobody.
+        until_s = now_s if room.on_store_loss == "closed" else now_s + SURE_S
+        return Sure(known.number, room, key, line, line.changes, until_s)
 
     def is_open(self, room: Room, key: str) -> bool:
         """Whether everybody passes, as far as that is known here."""

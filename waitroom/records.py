@@ -1,38 +1,35 @@
 """What is kept of each exchange once it is over: counts for the metrics, and a line for the access log."""
 
-from collections.abc import Callable
-
 from waitroom.access_log import AccessLog
 from waitroom.exchange import Exchange
 from waitroom.metrics import Metrics
 
 
 class Records:
-    """`now_s` is the steady clock by which exchanges begin."""
+    """Counts and writes down."""
 
-    def __init__(self, metrics: Metrics, access_log: AccessLog, now_s: Callable[[], float]) -> None:
+    def __init__(self, metrics: Metrics, access_log: AccessLog) -> None:
         self._metrics = metrics
         self._access_log = access_log
-        self._now_s = now_s
 
     def origin_failed(self, exchange: Exchange, why: str) -> None:
         """An origin could not be reached, or gave no whole response."""
         self._metrics.origin_failed(exchange.room, why)
 
-    def finished(self, exchange: Exchange) -> None:
-        """An exchange is over, however it ended."""
-        connection, head, target = exchange.connection, exchange.head, exchange.target
-        seconds = self._now_s() - exchange.started_s
+    def finished(self, exchange: Exchange, now_s: float) -> None:
+        """An exchange is over, however it ended; `now_s` is by the steady clock by which it began."""
+        seconds = now_s - exchange.started_s
         origin_s = exchange.origin_s if exchange.origin else None
         self._metrics.note(
             exchange.room, exchange.outcome, exchange.status, exchange.bytes_in, exchange.bytes_out, seconds, origin_s
         )
         if self._access_log.is_on:
+            connection, head, target = exchange.connection, exchange.head, exchange.target
             self._access_log.note(
-                exchange.request_id,
+                exchange.request_id.decode(),
                 exchange.room,
                 exchange.key,
-                exchange.client or connection.address,
+                exchange.asker.client.address if exchange.asker else connection.address,
                 head.method,
                 "https" if connection.is_tls else "http",
                 target.host,

@@ -6,12 +6,12 @@ pace of the other. What fails before any of the response came is tried once more
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from waitroom.errors import OriginError, OriginTimeoutError
 from waitroom.exchange import Exchange
+from waitroom.judge import Carry
 from waitroom.origin import Origin
 from waitroom.origin_connection import BUFFER_BYTES, OriginConnection
 from waitroom.rooms import Room
@@ -38,30 +38,16 @@ class Sender(Protocol):
     def now_s(self) -> float: ...
 
     def choose(self, room: Room, failed: OriginOf | None) -> OriginOf | None: ...
-    async def obey(self, exchange: Exchange, errand: "Errand", command: str) -> list[str]: ...
+    async def obey(self, exchange: Exchange, room: Room, carry: Carry, command: str) -> list[str]: ...
     def origin_failed(self, exchange: Exchange, why: str) -> None: ...
-    def fail(self, exchange: Exchange, errand: "Errand", status: int) -> None: ...
-    def keep(self, exchange: Exchange, errand: "Errand") -> None: ...
-
-
-@dataclass(slots=True)
-class Errand:
-    """What to carry. `ours` are the lines that are added to the request, `cookies` are set with the response. The place
-    is that of `number` in the line of `key`, 0 where there is none, and `token` its admission."""
-
-    room: Room
-    key: str
-    number: int
-    token: str
-    ours: bytes
-    cookies: Sequence[str]
+    def fail(self, exchange: Exchange, room: Room, carry: Carry, status: int) -> None: ...
+    def keep(self, exchange: Exchange, room: Room, carry: Carry) -> None: ...
 
 
 class Relay:
-    """One exchange under way. All times are by a steady clock."""
+    """One exchange under way. All times are by a steady clock. What stands in the class is what most relays have, so
+    that none has to set it."""
 
-    _origin: OriginOf | None = None
-    _connection: OriginConnection | None = None
     _has_sent_body = False
     _is_ended = False
     _is_half_closed = False  # one side of the tunnel
@@ -76,23 +62,33 @@ class Relay:
     _pending: list[bytes] | None = None  # of the body, while there is no connection
     _obeying: tuple[ResponseHead, Body | None, list[bytes], bool] | None = None
 
-    def __init__(self, exchange: Exchange, errand: Errand, sender: Sender) -> None:
+    def __init__(self, exchange: Exchange, room: Room, carry: Carry, ours: bytes, sender: Sender) -> None:
+        """`ours` are the lines that are added to the request, with their ends."""
         self._exchange = exchange
-        self._errand = errand
+        self._room = room
+        self._carry = carry
+        self._ours = ours
         self._sender = sender
-        self._terms = errand.room.origin_terms
+        self._terms = room.origin_terms
+        self._origin: OriginOf | None = None
+        self._connection: OriginConnection | None = None
 
     def __repr__(self) -> str:
         return f"<Relay to {self._origin!r} ended={self._is_ended}>"
 
     def start(self) -> None:
         """Sends the request to an origin."""
+        exchange = self._exchange
+        if not exchange.has_body:
+            exchange.carrier = self
+            self._try()
+            return
         self._try()
         if not self._is_ended:
-            self._exchange.carry(self)
+            exchange.carry(self)
 
     def _try(self) -> None:
-        origin = self._sender.choose(self._errand.room, None)
+        origin = self._sender.choose(self._room, None)
         if origin:
             self._go(origin)
         else:
@@ -101,7 +97,7 @@ class Relay:
     def _try_another(self, failed: OriginOf) -> bool:
         """Sends the request to another origin, where there is one: nothing of it has been sent yet."""
         self._is_tried_again = True
-        origin = self._sender.choose(self._errand.room, failed)
+        origin = self._sender.choose(self._room, failed)
         if origin:
             self._go(origin)
         return origin is not None
@@ -133,31 +129,34 @@ class Relay:
     def _unreachable(self, origin: OriginOf, exc: OriginError) -> None:
         origin.failed()
         self._sender.origin_failed(self._exchange, _kind(exc))
-        log.warning("%s (request %s)", exc, self._exchange.request_id)
+        log.warning("%s (request %s)", exc, self._exchange.request_id.decode())
         if not self._is_ended and not (self._may_try_again() and self._try_another(origin)):
             self._fail(exc.status)
 
     def _send(self, connection: OriginConnection, origin: OriginOf) -> None:
         exchange = self._exchange
         self._connection = connection
+        request = exchange.head
         head = to_origin(
-            exchange.head,
-            exchange.target,
-            self._errand.ours,
-            authority=origin.authority,
-            is_chunked=exchange.is_upload_chunked,
+            request, exchange.target, self._ours, authority=origin.authority, is_chunked=exchange.is_upload_chunked
         )
         self._sent_s = now_s = self._sender.now_s()
         self._deadline_s = now_s + self._terms.response_s
+        if exchange.has_body:
+            head += self._begin_upload(now_s)
+        connection.begin(self, request.method, head)
+
+    def _begin_upload(self, now_s: float) -> bytes:
+        """What of the request's body goes with its head."""
+        exchange = self._exchange
         if not exchange.was_received and b"expect" in exchange.head.looked:
-            self._invite_s = self._sent_s + INVITE_S
+            self._invite_s = now_s + INVITE_S
         pending, self._pending = self._pending, None
-        if pending:
-            self._has_sent_body = True
-            head += b"".join(pending)
-        if pending:
-            exchange.connection.resume_reading()  # first: the origin may have it paused again
-        connection.begin(self, exchange.head.method, head)
+        if not pending:
+            return b""
+        self._has_sent_body = True
+        exchange.connection.resume_reading()  # first: the origin may have it paused again
+        return b"".join(pending)
 
     def _may_try_again(self) -> bool:
         return not (self._has_sent_body or self._is_tried_again or self._is_ended)
@@ -267,7 +266,7 @@ class Relay:
         exchange.open_tunnel(head)
         if self._is_upload_paused:
             self.pause_upload()
-        self._sender.keep(exchange, self._errand)
+        self._sender.keep(exchange, self._room, self._carry)
 
     def begun(self, head: ResponseHead, body: Body | None, content: bytes, *, is_whole: bool) -> None:
         """The head of the response, and what of its body came with it."""
@@ -277,7 +276,7 @@ class Relay:
             self.pause()
             self._task = asyncio.create_task(self._obey(head.looked[COMMAND][-1].decode("latin-1").lower()))
         else:
-            self._begin(head, body, content, self._errand.cookies, is_whole=is_whole)
+            self._begin(head, body, content, self._carry.cookies, is_whole=is_whole)
 
     def more(self, content: bytes, *, is_whole: bool) -> None:
         """A part of the response's body, or of what comes through a tunnel."""
@@ -321,7 +320,8 @@ class Relay:
             self._broke(why, 502)
 
     async def _obey(self, command: str) -> None:
-        cookies = [*self._errand.cookies, *await self._sender.obey(self._exchange, self._errand, command)]
+        obeyed = await self._sender.obey(self._exchange, self._room, self._carry, command)
+        cookies = [*self._carry.cookies, *obeyed]
         self._task = None
         if self._obeying is None or self._is_ended:
             return
@@ -347,16 +347,17 @@ class Relay:
             self._origin.succeeded()
 
     def _finish(self) -> None:
+        exchange = self._exchange
         self._is_ended = True
-        self._let_go(reusable=self._exchange.was_received)
-        self._exchange.end()
+        self._let_go(reusable=exchange.was_received)
+        exchange.end()
 
     def _broke(self, why: str, status: int) -> None:
         """The origin failed in the midst of an exchange."""
         if self._origin:
             self._origin.failed()
         self._sender.origin_failed(self._exchange, why)
-        log.warning("%s: %s (request %s)", self._exchange.origin, why, self._exchange.request_id)
+        log.warning("%s: %s (request %s)", self._exchange.origin, why, self._exchange.request_id.decode())
         if self._exchange.is_begun:
             self._is_ended = True
             self._let_go(reusable=False)
@@ -367,15 +368,15 @@ class Relay:
     def _fail(self, status: int) -> None:
         self._is_ended = True
         self._let_go(reusable=False)
-        self._sender.fail(self._exchange, self._errand, status)
+        self._sender.fail(self._exchange, self._room, self._carry, status)
 
     def _let_go(self, *, reusable: bool) -> None:
-        connection, self._connection = self._connection, None
-        if connection and self._origin:
-            if self._sent_s:
-                self._exchange.origin_s += self._sender.now_s() - self._sent_s
+        connection, origin = self._connection, self._origin
+        if connection and origin:
+            self._connection = None
+            self._exchange.origin_s += self._sender.now_s() - self._sent_s
             goes_on = connection.end()
-            self._origin.give_back(connection, reusable=reusable and goes_on)
+            origin.give_back(connection, reusable=reusable and goes_on)
 
 
 def _kind(exc: OriginError) -> str:

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 
 from waitroom.clients import Clients
 from waitroom.exchange import Exchange
-from waitroom.judge import Judge
+from waitroom.judge import Carry, Judge
 from waitroom.reception import Visit
-from waitroom.relay import Errand
 from waitroom.rooms import Room
 
 CHECK_S = 2.0
@@ -32,11 +31,11 @@ class Tunnels:
     def __len__(self) -> int:
         return len(self._stays)
 
-    def keep(self, exchange: Exchange, errand: Errand) -> None:
+    def keep(self, exchange: Exchange, room: Room, carry: Carry) -> None:
         """A tunnel is open. One of nobody's place, as by a bypass, needs no looking after."""
-        if errand.number:
-            visit = self._judge.visit(errand.room, errand.key, self._clients.asking(exchange))
-            self._stays[exchange] = Stay(errand.room, replace(visit, admission=errand.token, joins=False))
+        if carry.number:
+            visit = self._judge.visit(room, exchange.key, self._clients.asking(exchange))
+            self._stays[exchange] = Stay(room, replace(visit, admission=carry.token or "", joins=False))
 
     async def run(self) -> None:
         """Checks all of them, until cancelled."""

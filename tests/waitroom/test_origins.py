@@ -183,12 +183,12 @@ def test_no_last_resort_follows_a_failure(bench: Bench) -> None:
 @pytest.mark.parametrize("others", ["unhealthy", "ejected"])
 def test_an_origin_whose_checks_fail_is_never_the_last_resort(bench: Bench, others: str) -> None:
     bench.apply(site=[A, B])
-    bench.of(A)._health.checked(0, passed=False)
+    bench.of(A).health.checked(0, passed=False)
     if others == "ejected":
         bench.of(B).failed()
         assert bench.chosen().url == B
     else:
-        bench.of(B)._health.checked(0, passed=False)
+        bench.of(B).health.checked(0, passed=False)
         assert bench.choose() is None
 
 

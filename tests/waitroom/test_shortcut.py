@@ -73,16 +73,19 @@ class Bench:
         fields = [("Host", "shop"), ("Cookie", cookies), *PAGE.items()]
         asking = read("GET", path.decode(), fields, client=Client("127.0.0.1", "http", "shop"), request_id="")
         token = cookie(Block([], {b"cookie": [cookies.encode("latin-1")]}), route.admission_names[0])
-        admission = self.reception.recall(self.room, "", token)
+        sure = self.reception.recall(self.room, "", token)
         carry = self.judge.at_once(self.room, route, token)
-        if admission:
+        if sure:
             received = await self.reception.receive(self.room, self.judge.visit(self.room, "", asking))
-            assert received.decision == Forward(admission)
+            assert isinstance(received.decision, Forward)
+            assert received.decision.admission
+            assert (received.decision.admission.number, received.decision.renew) == (sure.number, False)
             self.shortcuts += 1
         verdict = await self.judge.judge(self.room, route, asking)
         if carry:
             assert isinstance(verdict, Carry)
-            assert replace(verdict, cookies=tuple(verdict.cookies)) == carry
+            told = (verdict.outcome, verdict.token, verdict.number, list(verdict.cookies))
+            assert told == (carry.outcome, carry.token, carry.number, [])
         return verdict
 
     async def come(self, visitor: int) -> None:

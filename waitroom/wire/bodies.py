@@ -14,6 +14,8 @@ QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb"|" + QUOTED + rb"))?)*")
 # RFC 9110, section 6.5.1: framing is never a trailer's matter.
 TRAILER = re.compile(rb"(?!content-length:|transfer-encoding:)" + TOKEN + rb":[\t -~\x80-\xff]*", re.IGNORECASE)
+# Statuses of responses that never have a body.
+BODILESS = frozenset((204, 304))
 LONGEST_LINE = 4096
 MOST_TRAILERS = 8192
 LAST_CHUNK = b"0\r\n\r\n"
@@ -144,7 +146,7 @@ def response_body(head: ResponseHead, method: bytes) -> Body | None:
     length = _length(lengths) if lengths is not None else 0
     if length is None:
         raise ResponseError("bad_content_length")
-    if method == b"HEAD" or head.status < 200 or head.status in (204, 304):
+    if method == b"HEAD" or head.status < 200 or head.status in BODILESS:
         return None
     if codings is not None:
         if lengths is not None or not head.minor or not _is_chunked(codings):
@@ -153,6 +155,18 @@ def response_body(head: ResponseHead, method: bytes) -> Body | None:
     if lengths is None:
         return CloseBody()
     return LengthBody(length) if length else None
+
+
+def is_whole(head: ResponseHead, method: bytes, content: bytes) -> bool:
+    """Whether a response's body, by its length, is just what came behind its head: so do most, and nothing more need be
+    known of their framing."""
+    looked = head.looked
+    return (
+        looked.get(b"content-length") == [b"%d" % len(content)]
+        and head.status not in BODILESS
+        and method != b"HEAD"
+        and b"transfer-encoding" not in looked
+    )
 
 
 def chunk(content: bytes) -> bytes:

@@ -18,7 +18,8 @@ END = b"\r\n\r\n"
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([!-~\x80-\xff]+) HTTP/([0-9])\.([0-9])")
 STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
-NAME = re.compile(TOKEN)
+# A field's line: neither a bare CR or LF in it, nor another control character but HTAB.
+FIELD = re.compile(rb"(" + TOKEN + rb"):([\t -~\x80-\xff]*)")
 # All but HTAB, CR and LF, of which each has its own rule.
 CONTROLS = bytes({*range(0x20), 0x7F} - {0x09, 0x0D, 0x0A})
 # The methods that llhttp knows; others are not forwarded. CONNECT asks for a tunnel to anywhere, and TRACE would show
@@ -72,7 +73,7 @@ class Block:
         self.said = frozenset(option.strip(b" \t") for option in listed)  # what Connection says
         self.has_body = b"content-length" in looked or b"transfer-encoding" in looked
         self.host: tuple[bytes, str] | None = None  # its one host, as sent and as a name, once it was found good
-        self.kept: bytes | None = None  # what an origin gets of it, once somebody has asked
+        self.kept: bytes | None = None  # what an origin gets of it, where nothing else decides that; once found out
         self.cookies: dict[bytes, str] = {}  # those that were looked for
 
 
@@ -121,13 +122,12 @@ def request_head(data: bytes) -> RequestHead:
 
 def response_head(data: bytes) -> ResponseHead:
     """Reads a head, which ends with the empty line. Raises ResponseError."""
-    lines = _split(data)
-    if not lines:
-        raise ResponseError("bad_status_line")
-    status, reason, minor = _statuses.get(lines[0]) or _read_status(lines[0])
+    lines = iter(data[: -len(END)].split(b"\r\n"))
+    start = next(lines)
+    status, reason, minor = _statuses.get(start) or _read_status(start)
     fields: list[Field] = []
     looked: Looked = {}
-    for line in lines[1:]:
+    for line in lines:
         field, value = _lines.get(line) or _read_line(_mended(line)) or _refuse(ResponseError("bad_field"))
         fields.append(field)
         if value is not None:
@@ -172,13 +172,11 @@ def _read_block(data: bytes) -> Block:
     """The fields up to the empty line, which may be all there is."""
     fields: list[Field] = []
     looked: Looked = {}
-    for line in _split(data) if data != b"\r\n" else ():
+    for line in data[: -len(END)].split(b"\r\n") if data != b"\r\n" else ():
         field, value = _lines.get(line) or _read_line(line) or _refuse(RequestError(400, "bad_field"))
         fields.append(field)
         if value is not None:
             looked.setdefault(field[0], []).append(value)
-    if not fields and data != b"\r\n":
-        raise RequestError(400, "bad_field")
     block = Block(fields, looked)
     _remember(_blocks, data, block)
     return block
@@ -186,10 +184,11 @@ def _read_block(data: bytes) -> Block:
 
 def _read_line(line: bytes) -> Read | None:
     """A field's line, None where it is none."""
-    name, colon, value = line.partition(b":")
-    lower = _names.get(name) or _learned(name)
-    if not (lower and colon):
+    match = FIELD.fullmatch(line)
+    if match is None:
         return None
+    name, value = match.groups()
+    lower = _names.get(name) or _learned(name)
     read = (lower, line), value.strip(b" \t") if lower in LOOKED_AT else None
     if lower not in NEVER_REMEMBERED:
         _remember(_lines, line, read)
@@ -206,19 +205,8 @@ def _refuse(error: Exception) -> Read:
     raise error
 
 
-def _split(data: bytes) -> list[bytes]:
-    """The lines of a head; none where it has a bare CR or LF, or a control character."""
-    lines = data[: -len(END)].split(b"\r\n")
-    ends = len(lines) + 1
-    if data.count(b"\n") != ends or data.count(b"\r") != ends or len(data.translate(None, CONTROLS)) != len(data):
-        return []
-    return lines
-
-
 def _learned(name: bytes) -> bytes:
-    """The lower-case form of a field's name, b"" where it is none."""
-    if NAME.fullmatch(name) is None:
-        return b""
+    """The lower-case form of a field's name."""
     lower = name.lower()
     if b"_" in lower and TAKEN_FOR_OURS.fullmatch(lower.replace(b"_", b"-")):
         lower = LOOKALIKE

@@ -25,7 +25,7 @@ USUAL_OPTIONS = frozenset((b"", b"keep-alive", b"close", b"upgrade", b"te"))
 # Ended by 101, these would carry whole requests past the gate.
 NEVER_TUNNELLED = (b"h2c", b"http/", b"tls/")
 OUR_COOKIES = (b"wr-", b"__host-wr-")
-USUAL_SAID = frozenset((b"close", b"keep-alive"))
+USUAL_SAID = ([b"keep-alive"], [b"close"])
 NOTHING: frozenset[bytes] = frozenset()
 REQUEST_DROPPED = HOP_BY_HOP | OURS
 RESPONSE_DROPPED = HOP_BY_HOP | {COMMAND, LOOKALIKE}
@@ -44,12 +44,16 @@ def upgrade_of(head: RequestHead) -> bytes:
 def to_origin(head: RequestHead, target: Target, ours: bytes, *, authority: bytes, is_chunked: bool) -> bytes:
     """A request's head as the origin gets it; `ours` are lines of our own, with their ends. `authority` stands in where
     the visitor named no host (HTTP/1.0)."""
-    block = head.block
+    kept = head.block.kept
+    if kept is not None and head.minor and not target.is_absolute:
+        return b"%b %b HTTP/1.1\r\n%b%bVia: 1.1 waitroom\r\n\r\n" % (head.method, target.raw, kept, ours)
     if target.is_absolute or not target.authority:
         kept = b"Host: %b\r\n%b" % (target.authority or authority, _kept(head, {b"host"}))
     else:
-        kept = block.kept if block.kept is not None and head.minor else _kept(head, NOTHING)
-    upgrade = upgrade_of(head) if b"upgrade" in block.looked else b""
+        kept = _kept(head, NOTHING)
+    upgrade = upgrade_of(head)
+    if head.minor and not (target.is_absolute or is_chunked or upgrade):
+        head.block.kept = kept
     return b"%b %b HTTP/1.1\r\n%b%b%b%b%b\r\n" % (
         head.method,
         target.raw,
@@ -76,23 +80,18 @@ def _kept(head: RequestHead, more: Set[bytes]) -> bytes:
             lines += [b"Cookie: " + cookies] if cookies else []
         elif lower not in dropped:
             lines.append(line)
-    kept = b"".join(line + b"\r\n" for line in lines)
-    if head.minor and not more:
-        block.kept = kept
-    return kept
+    return b"".join(line + b"\r\n" for line in lines)
 
 
-def to_visitor(head: ResponseHead, ours: bytes, date: bytes, *, is_private: bool = False) -> bytes:
-    """A response's head as the visitor gets it: `ours` are lines of our own, with their ends, of framing and cookies,
-    and `date` is one for a response that has none. One that is private is for this visitor alone: no cache may hand
-    our cookies on."""
+def to_visitor(head: ResponseHead, ours: bytes, *, is_private: bool = False) -> bytes:
+    """A response's head as the visitor gets it: `ours` are lines of our own, with their ends: of framing, cookies, and
+    the date, where it has none. One that is private is for this visitor alone: no cache may hand our cookies on."""
     looked = head.looked
     dropped = RESPONSE_DROPPED
-    if b"connection" in looked:
+    if b"connection" in looked and looked[b"connection"] not in USUAL_SAID:
         said = b",".join(looked[b"connection"]).lower()
-        if said not in USUAL_SAID:
-            named = frozenset(option.strip(b" \t") for option in said.split(b","))
-            dropped = dropped | (named - NEVER_HOP_BY_HOP)
+        named = frozenset(option.strip(b" \t") for option in said.split(b","))
+        dropped = dropped | (named - NEVER_HOP_BY_HOP)
     if is_private:
         dropped = dropped | {b"cache-control"}
         ours += b"Cache-Control: private, no-store\r\n"
@@ -102,9 +101,7 @@ def to_visitor(head: ResponseHead, ours: bytes, date: bytes, *, is_private: bool
     if b"set-cookie" in looked:
         lines = [line for line in lines if not _sets_ours(line)]
     lines.append(ours)
-    if b"date" in looked or head.status < 200:
-        date = b""
-    return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (head.status, head.reason, b"\r\n".join(lines), VIA[head.minor], date)
+    return b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (head.status, head.reason, b"\r\n".join(lines), VIA[head.minor])
 
 
 def _without_ours(cookies: bytes) -> bytes:

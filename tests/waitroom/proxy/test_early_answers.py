@@ -33,7 +33,8 @@ class Site:
     def __init__(self, authority: Authority | None) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._tls = None
-        scheme, self.terms = "http", {"stall_s": 20}
+        scheme = "http"
+        self.terms: dict[str, object] = {"stall_s": 20}
         if authority:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(authority.certificate, authority.key)

@@ -6,9 +6,10 @@ from typing import Any, cast
 
 from waitroom.exchange import Exchange
 from waitroom.front_connection import FrontConnection
+from waitroom.judge import Carry
 from waitroom.limits import Limits
 from waitroom.origin_connection import OriginConnection
-from waitroom.relay import Errand, OriginOf, Relay
+from waitroom.relay import OriginOf, Relay
 from waitroom.response import Response
 from waitroom.rooms import Room
 from waitroom.wire.errors import RequestError
@@ -203,13 +204,14 @@ class Host:
             self.relay(exchange)
 
     def relay(self, exchange: Exchange) -> None:
-        Relay(exchange, Errand(ROOM, "", 1, "token", OURS + b"\r\n", ()), self).start()
+        carry = Carry("forward", "token", 1)
+        Relay(exchange, ROOM, carry, carry.line, self).start()
 
     def refuse(self, exchange: Exchange, error: RequestError) -> None:
         self.refusals.append((error.status, error.code))
         exchange.answer(Response(error.status, (), b"refused"))
 
-    def finished(self, exchange: Exchange) -> None:
+    def finished(self, exchange: Exchange, _: float) -> None:
         self.over.append(exchange)
 
     # As a sender of relays.
@@ -217,19 +219,19 @@ class Host:
     def choose(self, _: Room, __: OriginOf | None) -> OriginOf | None:
         return cast(OriginOf, self.site)
 
-    async def obey(self, _: Exchange, __: Errand, command: str) -> list[str]:
+    async def obey(self, _: Exchange, __: Room, ___: Carry, command: str) -> list[str]:
         if self.may_obey:
             await self.may_obey.wait()
         self.commands.append(command)
         return []
 
-    def keep(self, exchange: Exchange, errand: Errand) -> None:
+    def keep(self, exchange: Exchange, room: Room, carry: Carry) -> None:
         pass
 
     def origin_failed(self, exchange: Exchange, why: str) -> None:
         pass
 
-    def fail(self, exchange: Exchange, _: Errand, status: int) -> None:
+    def fail(self, exchange: Exchange, _: Room, __: Carry, status: int) -> None:
         exchange.outcome = "failed"
         exchange.answer(Response(status, (), b"failed"))
 

@@ -10,7 +10,6 @@ from waitroom.wire.rewriting import OURS, to_origin, to_visitor, upgrade_of
 from waitroom.wire.targets import target_of
 
 ADMISSION = b"X-Waitroom-Admission: ours"
-DATE = b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 
 
 def sent_on(*lines: bytes, first: bytes = b"GET /a HTTP/1.1", is_chunked: bool = False) -> list[bytes]:
@@ -23,12 +22,12 @@ def sent_on(*lines: bytes, first: bytes = b"GET /a HTTP/1.1", is_chunked: bool =
 
 
 def passed_on(*lines: bytes, first: bytes = b"HTTP/1.1 200 OK", is_private: bool = False) -> list[bytes]:
-    """The lines that a visitor gets for a response with these, without Date."""
+    """The lines that a visitor gets for a response with these."""
     head = response_head(b"\r\n".join([first, *lines, b"\r\n"]))
     ours = b"Set-Cookie: wr-site=new\r\n" if is_private else b""
-    passed = to_visitor(head, ours, DATE, is_private=is_private)
+    passed = to_visitor(head, ours, is_private=is_private)
     assert passed.endswith(b"\r\n\r\n")
-    return [line for line in passed[:-4].split(b"\r\n") if not line.startswith(b"Date: ")]
+    return passed[:-4].split(b"\r\n")
 
 
 HOST = b"Host: shop"
@@ -148,15 +147,6 @@ def test_only_protocols_that_carry_no_requests_are_tunnelled(lines: list[bytes],
 def test_http_1_0_is_never_tunnelled() -> None:
     head = request_head(b"GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n")
     assert upgrade_of(head) == b""
-
-
-def test_a_date_is_added_only_where_there_is_none() -> None:
-    """RFC 9110, section 6.6.1."""
-    dates = [
-        to_visitor(response_head(head), b"", DATE).lower().count(b"\r\ndate:")
-        for head in (b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\ndate: x\r\n\r\n", b"HTTP/1.1 103 Hints\r\n\r\n")
-    ]
-    assert dates == [1, 1, 0]
 
 
 def test_a_response_with_our_cookies_is_for_nobody_else() -> None:
