@@ -243,14 +243,15 @@ class FrontConnection(asyncio.Protocol):
             self._refuse_unread(RequestError(408, "head_timeout"))
 
     def _check_unsent(self, now_s: float) -> None:
-        """A visitor that takes nothing of what it was sent for too long is gone, or means harm."""
+        """A visitor that takes nothing of what it was sent for too long is gone, or means harm: by a reset, the system
+        forgets at once what it has not taken."""
         if self._transport is None:
             return
         unsent = self._transport.get_write_buffer_size()
         if not unsent or unsent != self._unsent:
             self._unsent, self._unsent_since_s = unsent, now_s
         elif now_s - self._unsent_since_s > self._limits.send_s:
-            self.abort()
+            self.break_off(unmistakably=True)
 
     # Reading.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 Fields = list[tuple[str, str]]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%-]{1,255})(?::[0-9]{0,5})?")
+AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::[0-9]{0,5})?")
 # RFC 7239, section 4: a parameter, its value a token or quoted.
 FORWARDED = re.compile(r'(for|host|proto)=(?:"([^"\\]*)"|([^\s;,"]*))', re.IGNORECASE)
 

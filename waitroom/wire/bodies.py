@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from waitroom.wire.errors import FramingError, RequestError, ResponseError
-from waitroom.wire.heads import NAME, RequestHead, ResponseHead
+from waitroom.wire.heads import TOKEN, RequestHead, ResponseHead
 
 LENGTH = re.compile(rb"[0-9]{1,18}")
 # RFC 9112, section 7.1: a size, and extensions, which nobody needs to understand.
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?")
+TRAILER = re.compile(TOKEN + rb":[\t -~\x80-\xff]*")
 LONGEST_LINE = 4096
 MOST_TRAILERS = 8192
 LAST_CHUNK = b"0\r\n\r\n"
@@ -105,9 +106,8 @@ class ChunkedBody:
             self.is_done = True
 
     def _drop_trailer(self, line: bytes) -> None:
-        name, colon, _ = line.partition(b":")
         self._trailers += len(line)
-        if not colon or NAME.fullmatch(name) is None or self._trailers > MOST_TRAILERS:
+        if TRAILER.fullmatch(line) is None or self._trailers > MOST_TRAILERS:
             raise FramingError("bad_trailer")
 
 

@@ -20,7 +20,7 @@ OURS = frozenset(
 ) | {LOOKALIKE}
 COMMAND = b"x-waitroom-command"
 # What Connection may name and can't remove: a visitor could otherwise strip what the origin decides by.
-NEVER_HOP_BY_HOP = frozenset(b"host content-length cookie authorization set-cookie".split())
+NEVER_HOP_BY_HOP = frozenset(b"host content-length cookie authorization set-cookie date".split())
 USUAL_OPTIONS = frozenset((b"", b"keep-alive", b"close", b"upgrade", b"te"))
 # Ended by 101, these would carry whole requests past the gate.
 NEVER_TUNNELLED = (b"h2c", b"http/", b"tls/")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from waitroom.wire.errors import RequestError
 from waitroom.wire.heads import RequestHead
 
-# No port, user or path in a name; nothing but what DNS, IPv4 and IPv6 need. Percent signs and underscores do occur.
-AUTHORITY = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%-]{1,255})(?::[0-9]{0,5})?")
+# Nothing but what DNS, IPv4 and IPv6 need. Underscores do occur; what is written with percent signs would be another
+# host to who decodes it.
+AUTHORITY = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::[0-9]{0,5})?")
 ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
 
 
