@@ -30,15 +30,19 @@ class Clients:
         """Who asks, and the host that is asked for: lower case, no port."""
         connection, target = exchange.connection, exchange.target
         scheme = "https" if connection.is_tls else "http"
-        if not self._is_trusted(connection.address):
+        if not self.trusts(exchange):
             return Client(connection.address, scheme, target.authority.decode("latin-1")), target.host
         told = client(connection.address, scheme, fields_of(exchange), self._trusted)
         return told, host_name(told.host)
 
+    def trusts(self, exchange: Exchange) -> bool:
+        """Whether the word of who sends this counts about others."""
+        return self._is_trusted(exchange.connection.address)
+
     def request_id(self, exchange: Exchange) -> str:
         """An id that no other request has."""
         given = exchange.head.looked.get(b"x-request-id")
-        if given and self._is_trusted(exchange.connection.address):
+        if given and self.trusts(exchange):
             text = given[0].decode("latin-1")
             if REQUEST_ID.fullmatch(text):
                 return text

@@ -11,10 +11,13 @@ from collections.abc import Callable, Coroutine
 
 from waitroom.admission import HEADER
 from waitroom.answers import problem
+from waitroom.authz import Authz, Inquiry
 from waitroom.clients import Clients, forwarded_lines
 from waitroom.exchange import Exchange
 from waitroom.headers import Client
 from waitroom.judge import Carry, Judge, Say
+from waitroom.original import PREFIX as AUTHZ
+from waitroom.original import is_about_another
 from waitroom.own import Own
 from waitroom.places import PREFIX, Places, Question
 from waitroom.records import Records
@@ -65,6 +68,7 @@ class Front:
         self._judge = judge
         self._places = places
         self._own = own
+        self._authz = Authz(judge, clients)
         self._clients = clients
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -101,6 +105,9 @@ class Front:
         target = exchange.target
         exchange.client = asker.address
         exchange.request_id = self._clients.request_id(exchange)
+        if target.raw.startswith(AUTHZ) and is_about_another(target.raw):
+            self._authorize(exchange, asker)
+            return
         route = self._rooms().route(host, target.path)
         room = route.room
         if route.own:
@@ -140,6 +147,22 @@ class Front:
         else:
             self._settle(exchange, self._told(exchange, question))
 
+    def _authorize(self, exchange: Exchange, asker: Client) -> None:
+        """What a proxy asks about another request."""
+        inquiry = self._authz.read(self._rooms(), exchange, asker)
+        if isinstance(inquiry, Say):
+            self._say(exchange, inquiry)
+            return
+        exchange.room, exchange.key = inquiry.room.name, inquiry.key
+        cookies = exchange.head.looked.get(b"cookie", ())
+        if say := self._authz.at_once(inquiry, cookies, secure=asker.is_secure):
+            self._say(exchange, say)
+        else:
+            self._settle(exchange, self._authorized(exchange, inquiry, asker))
+
+    async def _authorized(self, exchange: Exchange, inquiry: Inquiry, asker: Client) -> None:
+        self._say(exchange, await self._authz.answer(inquiry, exchange, asker))
+
     async def _judged(self, exchange: Exchange, room: Room, route: Route, asker: Client) -> None:
         match await self._judge.judge(room, route, self._clients.asking(exchange)):
             case Carry() as carry:
@@ -177,6 +200,9 @@ class Front:
     def _carry(self, exchange: Exchange, room: Room, asker: Client, carry: Carry) -> None:
         exchange.outcome = carry.outcome
         if exchange.is_over:
+            return
+        if not room.origins:
+            self._say(exchange, self._judge.sent_back(room, exchange.key, self._clients.asking(exchange), carry))
             return
         ours = [
             forwarded_lines(asker),
