@@ -84,9 +84,9 @@ async def site(
     request: pytest.FixtureRequest, tmp_path: Path, redis: PrivateRedis, origin: Origin, come: Come
 ) -> AsyncIterator[Site]:
     waitroom = Waitroom(tmp_path, redis.url, origin.port, server={"trusted_proxies": ["127.0.0.1"]})
-    with_origins = {} if "with origins" in request.param else {"origins": []}
+    origins: dict[str, Any] = {} if "with origins" in request.param else {"origins": []}
     free: dict[str, Any] = {"name": "free", "hosts": ["free.example"], "mode": "open", "origins": []}
-    waitroom.set_rooms(free, {"cap": 2, "bypass": ["/free/*"]} | with_origins)
+    waitroom.set_rooms(free, {"cap": 2, "bypass": ["/free/*"]} | origins)
     ports = free_port(), waitroom.port, origin.port
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(waitroom.serving())
