@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import expect
 
 from booking.admission import Judge, public_keys
+from tests.browser import chromium, needs_chromium
 from tests.proxies import needs, proxy
 from tests.servers import PrivateRedis, free_port
 from tests.waitroom.running import PAGE, Origin, Waitroom
@@ -73,6 +75,13 @@ def caddy(ports: tuple[int, int, int]) -> dict[str, object]:
     }
 
 
+def asking_proxy(program: str, folder: Path, ports: tuple[int, int, int]) -> AbstractAsyncContextManager[None]:
+    """nginx or Caddy by the example; the ports are its own, waitroom's and the site's."""
+    if program == "nginx":
+        return proxy("nginx", folder / "nginx", "forward-auth/nginx.conf", ports[0], nginx(ports))
+    return proxy("caddy", folder / "caddy", "forward-auth/Caddyfile", ports[0], caddy(ports))
+
+
 @pytest.fixture(
     params=[
         pytest.param("nginx, with origins", marks=needs("nginx")),
@@ -84,17 +93,12 @@ async def site(
     request: pytest.FixtureRequest, tmp_path: Path, redis: PrivateRedis, origin: Origin, come: Come
 ) -> AsyncIterator[Site]:
     waitroom = Waitroom(tmp_path, redis.url, origin.port, server={"trusted_proxies": ["127.0.0.1"]})
-    origins: dict[str, Any] = {} if "with origins" in request.param else {"origins": []}
-    free: dict[str, Any] = {"name": "free", "hosts": ["free.example"], "mode": "open", "origins": []}
-    waitroom.set_rooms(free, {"cap": 2, "bypass": ["/free/*"]} | origins)
+    program, _, origins = request.param.partition(", ")
+    none: dict[str, Any] = {"origins": []}
+    free = {"name": "free", "hosts": ["free.example"], "mode": "open"} | none
+    waitroom.set_rooms(free, {"cap": 2, "bypass": ["/free/*"]} | (none if origins == "without origins" else {}))
     ports = free_port(), waitroom.port, origin.port
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(waitroom.serving())
-        if request.param.startswith("nginx"):
-            runs = proxy("nginx", tmp_path / "nginx", "forward-auth/nginx.conf", ports[0], nginx(ports))
-        else:
-            runs = proxy("caddy", tmp_path / "caddy", "forward-auth/Caddyfile", ports[0], caddy(ports))
-        await stack.enter_async_context(runs)
+    async with waitroom.serving(), asking_proxy(program, tmp_path, ports):
         yield Site(replace(waitroom, port=ports[0]), origin, come)
 
 
@@ -167,3 +171,24 @@ async def test_visitors_can_not_ask_the_question_themselves(site: Site) -> None:
     one = await site.come(site.front)
     for target in ("/.waitroom/authz", "/.waitroom/authz/free/x", "/.waitroom/%61uthz"):
         assert (await one.get(target, BROWSER | FORGED)).status == 404
+
+
+@needs_chromium
+async def test_a_browser_waits_on_the_page_and_goes_in_by_itself(site: Site) -> None:
+    leaver, _ = await site.visitors_inside()
+    async with chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{site.front.url}/in?b=1")
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("in line")
+        await leaver.leave()
+        await expect(page.locator("body")).to_contain_text('"path": "/in?b=1"', timeout=20_000)
+
+
+@pytest.mark.parametrize("program", [pytest.param(name, marks=needs(name)) for name in ("nginx", "caddy")])
+async def test_nobody_gets_in_while_waitroom_does_not_answer(
+    tmp_path: Path, origin: Origin, come: Come, program: str
+) -> None:
+    front = Waitroom(tmp_path, "", origin.port)
+    async with asking_proxy(program, tmp_path, (front.port, free_port(), origin.port)):
+        assert (await (await come(front)).get("/", BROWSER)).status >= 500
+    assert not origin.requests
