@@ -223,6 +223,13 @@ async def test_no_spelling_of_a_path_leads_past_the_question(player: Player, tar
     assert got.status >= 300
 
 
+async def test_what_is_for_waitroom_itself_does_not_go_on_to_the_site(player: Player) -> None:
+    assert await player.get("/") is None
+    got = await player.get("//.waitroom/live")
+    assert got
+    assert (got.status, len(player.sites)) == (404, 1)
+
+
 async def test_the_example_configurations_ask_at_the_same_place() -> None:
     assert Traefik.options["address"].endswith(AUTHZ)
     assert Envoy.authz["http_service"]["path_prefix"] == AUTHZ
