@@ -4,7 +4,6 @@ Yes is 200, with the admission for the origin: it is what nginx, Traefik, Caddy 
 never a 2xx; it is what the visitor would be answered here, but for nginx, which can only send the visitor here itself.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from waitroom.admission import HEADER
@@ -69,9 +68,10 @@ class Authz:
             return _refused(told, Say("refuse", problem(404, "no_room", "No site here", detail)))
         return Inquiry(told, route.room, route.key, route)
 
-    def at_once(self, inquiry: Inquiry, cookies: Sequence[bytes], *, secure: bool) -> Say | None:
+    def at_once(self, inquiry: Inquiry, exchange: Exchange, asker: Client) -> Say | None:
         """The answer where it is known without asking the line."""
-        token = cookie(cookies, inquiry.route.admission_names[secure]) if cookies else ""
+        name = inquiry.route.admission_names[asker.is_secure]
+        token = cookie(exchange.head.looked.get(b"cookie", ()), name)
         carry = self._judge.at_once(inquiry.room, inquiry.route, token)
         return _allowed(carry) if carry else None
 

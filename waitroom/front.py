@@ -154,8 +154,7 @@ class Front:
             self._say(exchange, inquiry)
             return
         exchange.room, exchange.key = inquiry.room.name, inquiry.key
-        cookies = exchange.head.looked.get(b"cookie", ())
-        if say := self._authz.at_once(inquiry, cookies, secure=asker.is_secure):
+        if say := self._authz.at_once(inquiry, exchange, asker):
             self._say(exchange, say)
         else:
             self._settle(exchange, self._authorized(exchange, inquiry, asker))
