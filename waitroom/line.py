@@ -21,6 +21,7 @@ SHARED_MS = 200
 # How far this process's clock, by which admissions are issued, and Redis's may differ.
 CLOCKS_MS = 5_000
 REDIS_CLOCK = ""
+WAITING = Waiting()
 
 
 class Transitions(Protocol):
@@ -101,7 +102,7 @@ class Line:
     def standing(self, number: int) -> Standing | None:
         """What can be said of a number without Redis: that it waits, or nothing."""
         if self.snapshot and number > self.snapshot.head and number not in self._ended and number not in self._refused:
-            return Waiting()
+            return WAITING
         return None
 
     def is_void(self, epoch: int) -> bool:

@@ -7,12 +7,12 @@ that stands before it. Who came before a draw has `arrival@draw` instead of a nu
 number, which hangs on the draw's seed. A list of secrets: the first signs, all verify.
 """
 
-import base64
+import binascii
 import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from waitroom.errors import ForgedTicketError, MalformedTicketError
 
@@ -20,10 +20,16 @@ VERSION = "v1"
 MAC_BYTES = 16
 # Keeps the secret's other uses, if it ever has any, apart from this one.
 SALT = b"waitroom ticket v1"
+# RFC 4648, section 5.
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
+STANDARD = bytes.maketrans(b"-_", b"+/")
+# RFC 2104.
+BLOCK = 64
+INNER = bytes(byte ^ 0x36 for byte in range(256))
+OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """The place of `visitor` (the same for the ticket's life) in a line; `issued_s` is seconds since 1970.
 
     With an `arrival` in a `draw`, the number is what was drawn for it, 0 where that was not looked up yet.
@@ -47,16 +53,14 @@ class TicketSigner:
     """Signs and reads tickets."""
 
     def __init__(self, ticket_secrets: Sequence[bytes]) -> None:
-        # Keyed once: a crowd's polls are little more than this.
-        keys = [hmac.digest(secret, SALT, hashlib.sha256) for secret in ticket_secrets]
-        self._keyed = [hmac.new(key, digestmod=hashlib.sha256) for key in keys]
+        self._keys = [_Key(hmac.digest(secret, SALT, hashlib.sha256)) for secret in ticket_secrets]
 
     def sign(self, ticket: Ticket) -> str:
         """Gives the ticket as it stands in the cookie."""
         place = ticket.number if ticket.arrival is None else f"{ticket.arrival}@{ticket.draw}"
         fields = (ticket.line, ticket.epoch, place, ticket.issued_s, ticket.visitor)
         body = f"{VERSION}.".encode() + _encoded("~".join(map(str, fields)).encode())
-        return (body + b"." + _mac(self._keyed[0], body)).decode()
+        return (body + b"." + self._keys[0].mac(body)).decode()
 
     def read(self, text: str) -> Ticket:
         """Raises MalformedTicketError, or ForgedTicketError if none of the secrets has signed it."""
@@ -65,28 +69,38 @@ class TicketSigner:
         if version != VERSION.encode():
             raise MalformedTicketError
         # MACs are compared as text: two spellings of one MAC are not the same ticket.
-        for keyed in self._keyed:
-            if hmac.compare_digest(mac, _mac(keyed, body)):
+        for key in self._keys:
+            if hmac.compare_digest(mac, key.mac(body)):
                 break
         else:
             raise ForgedTicketError
         # Signed by us, so it has our shape.
-        line, epoch, place, issued_s, visitor = _decoded(payload).decode().split("~")
-        number, _, draw = place.partition("@")
-        if draw:
-            return Ticket(line, int(epoch), 0, int(issued_s), visitor, int(number), draw)
-        return Ticket(line, int(epoch), int(number), int(issued_s), visitor)
+        line, epoch, place, issued_s, visitor = _decoded(payload).split("~")
+        if "@" in place:
+            arrival, _, draw = place.partition("@")
+            return Ticket(line, int(epoch), 0, int(issued_s), visitor, int(arrival), draw)
+        return Ticket(line, int(epoch), int(place), int(issued_s), visitor)
 
 
-def _mac(keyed: hmac.HMAC, body: bytes) -> bytes:
-    mac = keyed.copy()
-    mac.update(body)
-    return _encoded(mac.digest()[:MAC_BYTES])
+class _Key:
+    """HMAC-SHA-256 (RFC 2104), keyed once: a crowd's polls are little more than this."""
+
+    def __init__(self, key: bytes) -> None:
+        padded = key.ljust(BLOCK, b"\0")
+        self._inner = hashlib.sha256(padded.translate(INNER))
+        self._outer = hashlib.sha256(padded.translate(OUTER))
+
+    def mac(self, body: bytes) -> bytes:
+        """As it stands in the ticket."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(body)
+        outer.update(inner.digest())
+        return _encoded(outer.digest()[:MAC_BYTES])
 
 
 def _encoded(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
+    return binascii.b2a_base64(data, newline=False).translate(URL_SAFE, b"=")
 
 
-def _decoded(data: bytes) -> bytes:
-    return base64.urlsafe_b64decode(data + b"=" * (-len(data) % 4))
+def _decoded(data: bytes) -> str:
+    return binascii.a2b_base64(data.translate(STANDARD) + b"==").decode()
