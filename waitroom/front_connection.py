@@ -6,6 +6,7 @@ that was read without doubt becomes an exchange; anything else is refused, and t
 
 import asyncio
 import contextlib
+import re
 import socket
 import struct
 from typing import Protocol, cast
@@ -24,6 +25,7 @@ LINGER_BYTES = 1_048_576
 # A visitor that has closed its side is asked now and then whether it still reads.
 FIRST_ASK_S = 1.0
 NEXT_ASK_S = 10.0
+EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -117,7 +119,7 @@ class FrontConnection(asyncio.Protocol):
         self._has_closed_its_side = True
         exchange = self._exchange
         if exchange is None:
-            return self._is_stalled and not self.is_tls  # more requests may have come before
+            return self._is_stalled and bool(self._buffer) and not self.is_tls  # requests that came before
         if self._body is not None:
             return False
         if exchange.is_tunnel and exchange.carrier:
@@ -288,7 +290,7 @@ class FrontConnection(asyncio.Protocol):
         """Reads a request, if its head has come; says whether it had."""
         data = self._buffer
         if data.startswith(b"\r\n"):  # RFC 9112, section 2.2
-            data = self._buffer = data[2:]
+            data = self._buffer = EMPTY_LINES.sub(b"", data, count=1)
         end = data.find(END) + len(END)
         try:
             if end < len(END):

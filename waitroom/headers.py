@@ -73,9 +73,9 @@ def _final(items: Sequence[str]) -> str:
 def cookie(fields: Sequence[tuple[str, str]], name: str) -> str:
     """The value of a cookie, or "" where the visitor sent none; of several, the first."""
     for pair in _cookie_pairs(values(fields, "cookie")):
-        key, _, value = pair.partition("=")
-        if key == name:
-            return value
+        key, is_given, value = pair.partition("=")
+        if is_given and key == name:
+            return value.lstrip(" \t")
     return ""
 
 
@@ -85,7 +85,7 @@ def cookie_names(fields: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _cookie_pairs(values: Iterable[str]) -> list[str]:
-    return [pair.strip() for value in values for pair in value.split(";") if pair.strip()]
+    return [kept for value in values for pair in value.split(";") if (kept := pair.strip(" \t"))]
 
 
 def values(fields: Sequence[tuple[str, str]], name: str) -> list[str]:

@@ -100,17 +100,21 @@ class Origin(Generic[T]):
             connection.close()
         return None
 
-    async def connect(self) -> T:
-        """A new connection. Raises OriginUnreachableError or OriginTimeoutError, which say what went wrong."""
+    def connect(self) -> asyncio.Task[T]:
+        """A new connection, which counts from now on, so that whoever chooses in the same turn of the loop knows of it.
+        Where there is none, the task raises OriginUnreachableError or OriginTimeoutError, which say what went wrong."""
         self.busy += 1
-        try:
-            # A Pooled is an asyncio.Protocol, which no Protocol of typing can say.
-            connection = await self._dialler.dial(cast(Callable[[], asyncio.Protocol], self._protocol))
-        except BaseException:
+        # A Pooled is an asyncio.Protocol, which no Protocol of typing can say.
+        dialling = self._dialler.dial(cast(Callable[[], asyncio.Protocol], self._protocol))
+        task = cast(asyncio.Task[T], asyncio.create_task(dialling))
+        task.add_done_callback(self._connected)
+        return task
+
+    def _connected(self, task: asyncio.Task[T]) -> None:
+        if task.cancelled() or task.exception():
             self.busy -= 1
-            raise
-        self._taken.add(cast(T, connection))
-        return cast(T, connection)
+        else:
+            self._taken.add(task.result())
 
     def give_back(self, connection: T, *, reusable: bool) -> None:
         """Ends what `take` or `connect` began, once for each. What is not `reusable` is closed."""

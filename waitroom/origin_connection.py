@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol, cast
 
+from waitroom import unread
 from waitroom.wire.bodies import Body, CloseBody, is_whole, response_body
 from waitroom.wire.errors import FramingError, ResponseError
 from waitroom.wire.heads import END, ResponseHead, response_head
@@ -126,7 +127,9 @@ class OriginConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_usable = False
-        self.transport = None
+        transport, self.transport = self.transport, None
+        if exc and transport:
+            self._hear_out(transport)
         self._break("connection_reset" if exc else "connection_closed")
 
     def pause_writing(self) -> None:
@@ -136,6 +139,13 @@ class OriginConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._receiver:
             self._receiver.resume_upload()
+
+    def _hear_out(self, transport: asyncio.Transport) -> None:
+        """What we write may fail because the origin has answered, and closed."""
+        for data in unread.rest(transport):
+            if self._receiver is None:
+                break
+            self.data_received(data)
 
     def _break(self, why: str) -> None:
         self.is_usable = False

@@ -6,6 +6,7 @@ pace of the other. What fails before any of the response came is tried once more
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 from waitroom.errors import OriginError, OriginTimeoutError
@@ -57,7 +58,7 @@ class Relay:
     _deadline_s = 0.0
     _sent_s = 0.0
     _invite_s = 0.0
-    _task: asyncio.Task[None] | None = None
+    _task: asyncio.Task[OriginConnection] | asyncio.Task[None] | None = None
     _pending: list[bytes] | None = None  # of the body, while there is no connection
     _obeying: tuple[ResponseHead, Body | None, list[bytes], bool] | None = None
 
@@ -110,24 +111,27 @@ class Relay:
         if connection:
             self._send(connection, origin)
         else:
-            self._task = asyncio.create_task(self._connect(origin))
+            self._task = task = origin.connect()
+            task.add_done_callback(partial(self._connected, origin))
 
-    async def _connect(self, origin: OriginOf) -> None:
-        try:
-            connection = await origin.connect()
-        except OriginError as exc:
-            origin.failed()
-            self._sender.origin_failed(self._exchange, _kind(exc))
-            self._task = None
-            log.warning("%s (request %s)", exc, self._exchange.request_id.decode())
-            if not (self._may_try_again() and self._try_another(origin)):
-                self._fail(exc.status)
-            return
+    def _connected(self, origin: OriginOf, task: asyncio.Task[OriginConnection]) -> None:
         self._task = None
-        if self._is_ended:
-            origin.give_back(connection, reusable=False)
+        if task.cancelled():
+            return
+        exc = task.exception()
+        if isinstance(exc, OriginError):
+            self._unreachable(origin, exc)
+        elif self._is_ended:
+            origin.give_back(task.result(), reusable=False)
         else:
-            self._send(connection, origin)
+            self._send(task.result(), origin)
+
+    def _unreachable(self, origin: OriginOf, exc: OriginError) -> None:
+        origin.failed()
+        self._sender.origin_failed(self._exchange, _kind(exc))
+        log.warning("%s (request %s)", exc, self._exchange.request_id.decode())
+        if not self._is_ended and not (self._may_try_again() and self._try_another(origin)):
+            self._fail(exc.status)
 
     def _send(self, connection: OriginConnection, origin: OriginOf) -> None:
         exchange = self._exchange

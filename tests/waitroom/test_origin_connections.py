@@ -267,9 +267,30 @@ async def test_a_look_up_without_an_answer_is_given_up_in_time() -> None:
     names.may_answer.set()
 
 
+async def test_requests_of_one_moment_count_before_any_connection_is_there() -> None:
+    """They come in one turn of the loop; none has connected when the next is given to an origin."""
+    site, other = Site(), Site()
+    async with site.serving(), other.serving():
+        found, _ = origins(*(f"http://127.0.0.1:{one.port}" for one in (site, other)), connections=2)
+        under_way = [(origin, origin.connect()) for _ in range(5) if (origin := found.choose(room()))]
+        assert sorted(origin.url for origin, _ in under_way) == sorted([state.url for state in found.states()] * 2)
+        for origin, connecting in under_way:
+            await close(origin, await connecting)
+        assert [state.busy for state in found.states()] == [0, 0]
+
+
+async def test_a_visitor_who_leaves_before_we_begin_to_connect_is_not_counted_any_more(black_hole: int) -> None:
+    origin = an_origin(f"http://127.0.0.9:{black_hole}")
+    connecting = origin.connect()
+    assert origin.busy == 1
+    connecting.cancel()
+    await asyncio.wait([connecting])
+    assert origin.busy == 0
+
+
 async def test_a_visitor_who_leaves_while_we_connect_is_not_counted_any_more(black_hole: int) -> None:
     origin = an_origin(f"http://127.0.0.9:{black_hole}")
-    connecting = asyncio.create_task(origin.connect())
+    connecting = origin.connect()
     await eventually(lambda: origin.busy == 1)
     connecting.cancel()
     await asyncio.wait([connecting])
@@ -387,7 +408,7 @@ async def test_many_who_connect_at_once_wait_for_one_look_up() -> None:
     names.may_answer.clear()
     async with site.serving():
         origin = an_origin(f"http://site.example:{site.port}", names.resolve)
-        tasks = [asyncio.create_task(origin.connect()) for _ in range(20)]
+        tasks = [origin.connect() for _ in range(20)]
         await eventually(lambda: origin.busy == 20 and names.asked)
         tasks[0].cancel()
         names.may_answer.set()

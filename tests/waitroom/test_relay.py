@@ -60,6 +60,21 @@ async def test_an_upload_that_waited_for_a_decision_goes_on() -> None:
     assert host.site.wires[0].sent.endswith(b"x" * MUCH + b"y")
 
 
+async def test_a_visitor_who_leaves_at_once_leaves_no_connection_behind() -> None:
+    """Before the first step to connect, or with the connection just made."""
+    for steps in range(4):
+        may_connect = asyncio.Event()
+        may_connect.set()
+        host = Host(site=Site(may_connect=may_connect))
+        visitor = visiting(host)
+        visitor.come(GET)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        visitor.lose()
+        await turns()
+        assert all(wire.is_closed for wire in host.site.wires)
+
+
 async def test_a_tunnel_goes_on_behind_much_that_came_before_it() -> None:
     host = Host()
     visitor = visiting(host)
@@ -271,6 +286,21 @@ async def test_requests_sent_before_a_half_close_are_all_answered() -> None:
     assert visitor.is_closed
 
 
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_half_close_behind_an_answer_that_is_not_taken_yet_ends_the_connection_in_time(count: int) -> None:
+    host = Host()
+    visitor = visiting(host, is_taken=False)
+    visitor.come(GET * count)
+    host.site.wires[0].come(sized(MUCH))
+    visitor.come_to_an_end()
+    assert visitor.is_closed == (count == 1)
+    visitor.take()
+    for wire in host.site.wires[: count - 1]:
+        wire.come(NOTHING)
+    assert visitor.sent.count(b"HTTP/1.1 200") == count
+    assert visitor.is_closed
+
+
 async def test_what_a_half_close_cuts_off_is_never_waited_for() -> None:
     host = Host()
     visitor = visiting(host)
@@ -302,3 +332,18 @@ def test_a_connection_tells_its_state() -> None:
 async def turns() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+# Fields.
+
+
+async def test_a_date_is_added_only_where_there_is_none() -> None:
+    """RFC 9110, section 6.6.1: and to final responses alone."""
+    dates = []
+    for head in (NOTHING, NOTHING[:-2] + b"date: x\r\n\r\n", b"HTTP/1.1 103 Hints\r\n\r\n"):
+        host = Host()
+        visitor = visiting(host)
+        visitor.come(GET)
+        host.site.wires[0].come(head)
+        dates.append(visitor.sent.lower().count(b"\r\ndate:"))
+    assert dates == [1, 1, 0]

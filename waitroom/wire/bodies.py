@@ -8,9 +8,12 @@ from waitroom.wire.errors import FramingError, RequestError, ResponseError
 from waitroom.wire.heads import TOKEN, RequestHead, ResponseHead
 
 LENGTH = re.compile(rb"[0-9]{1,18}")
-# RFC 9112, section 7.1: a size, and extensions, which nobody needs to understand.
-CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?")
-TRAILER = re.compile(TOKEN + rb":[\t -~\x80-\xff]*")
+# RFC 9112, section 7.1: a size, and extensions, which nobody needs to understand; without the whitespace that it calls
+# bad, since not all readers take it for that.
+QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
+CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb"|" + QUOTED + rb"))?)*")
+# RFC 9110, section 6.5.1: framing is never a trailer's matter.
+TRAILER = re.compile(rb"(?!content-length:|transfer-encoding:)" + TOKEN + rb":[\t -~\x80-\xff]*", re.IGNORECASE)
 # Statuses of responses that never have a body.
 BODILESS = frozenset((204, 304))
 LONGEST_LINE = 4096
@@ -65,31 +68,33 @@ class ChunkedBody:
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Gives what of the data is content, and what comes after the body. Raises FramingError."""
         pieces: list[bytes] = []
-        while data and not self.is_done:
+        at = 0  # what is left is never copied: there may be thousands of chunks in what came at once
+        while at < len(data) and not self.is_done:
             if self._state == "data":
-                piece, data = data[: self._left], data[self._left :]
+                piece = data[at : at + self._left]
                 pieces.append(piece)
+                at += len(piece)
                 self._left -= len(piece)
                 if not self._left:
                     self._state = "end"
             else:
-                data = self._read_line(data)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces), data
+                at = self._read_line(data, at)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces), data[at:]
 
-    def _read_line(self, data: bytes) -> bytes:
-        """Reads up to the end of a line, and gives the rest."""
-        end = data.find(b"\n")
-        begun = self._line + (data if end < 0 else data[:end])
+    def _read_line(self, data: bytes, at: int) -> int:
+        """Reads up to the end of a line, and tells where the next begins."""
+        end = data.find(b"\n", at)
+        begun = self._line + (data[at:] if end < 0 else data[at:end])
         if len(begun) > LONGEST_LINE or b"\r" in begun[:-1]:
             raise FramingError("bad_chunk")
         if end < 0:
             self._line = begun
-            return b""
+            return len(data)
         if not begun.endswith(b"\r"):
             raise FramingError("bad_chunk")
         self._line = b""
         self._end_line(begun[:-1])
-        return data[end + 1 :]
+        return end + 1
 
     def _end_line(self, line: bytes) -> None:
         if self._state == "size":
@@ -137,18 +142,18 @@ def request_body(head: RequestHead) -> LengthBody | ChunkedBody | None:
 
 def response_body(head: ResponseHead, method: bytes) -> Body | None:
     """The body of a response to a method, None where there is none. Raises ResponseError."""
+    codings, lengths = head.looked.get(b"transfer-encoding"), head.looked.get(b"content-length")
+    length = _length(lengths) if lengths is not None else 0
+    if length is None:
+        raise ResponseError("bad_content_length")
     if method == b"HEAD" or head.status < 200 or head.status in BODILESS:
         return None
-    codings, lengths = head.looked.get(b"transfer-encoding"), head.looked.get(b"content-length")
     if codings is not None:
         if lengths is not None or not head.minor or not _is_chunked(codings):
             raise ResponseError("bad_transfer_encoding")
         return ChunkedBody()
     if lengths is None:
         return CloseBody()
-    length = _length(lengths)
-    if length is None:
-        raise ResponseError("bad_content_length")
     return LengthBody(length) if length else None
 
 

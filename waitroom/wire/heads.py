@@ -140,7 +140,7 @@ def is_hopeless(data: bytes) -> bool:
     return bool(data) and (
         len(data.translate(None, CONTROLS)) != len(data)
         or data.count(b"\n") != data.count(b"\r\n")
-        or b"\r" in data.replace(b"\r\n", b"")[:-1]
+        or b"\r" in data.removesuffix(b"\r").replace(b"\r\n", b"")
     )
 
 

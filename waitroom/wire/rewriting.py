@@ -84,8 +84,8 @@ def _kept(head: RequestHead, more: Set[bytes]) -> bytes:
 
 
 def to_visitor(head: ResponseHead, ours: bytes, *, is_private: bool = False) -> bytes:
-    """A response's head as the visitor gets it: `ours` are lines of our own, with their ends: of framing, cookies, and
-    the date, where it has none. One that is private is for this visitor alone: no cache may hand our cookies on."""
+    """A response's head as the visitor gets it: `ours` are lines of our own, with their ends, of framing, cookies, and
+    the date where it has none. One that is private is for this visitor alone: no cache may hand our cookies on."""
     looked = head.looked
     dropped = RESPONSE_DROPPED
     if b"connection" in looked and looked[b"connection"] not in USUAL_SAID:
@@ -95,6 +95,8 @@ def to_visitor(head: ResponseHead, ours: bytes, *, is_private: bool = False) -> 
     if is_private:
         dropped = dropped | {b"cache-control"}
         ours += b"Cache-Control: private, no-store\r\n"
+    if head.status < 200 or head.status == 204:  # RFC 9110, section 8.6
+        dropped = dropped | {b"content-length"}
     lines = [line for lower, line in head.fields if lower not in dropped]
     if b"set-cookie" in looked:
         lines = [line for line in lines if not _sets_ours(line)]
@@ -109,6 +111,6 @@ def _without_ours(cookies: bytes) -> bytes:
 
 
 def _sets_ours(line: bytes) -> bool:
-    """Whether an origin would set a cookie of ours."""
+    """Whether an origin would set a cookie of ours; one without a name is sent back as if its value were the cookie."""
     name, _, value = line.partition(b":")
-    return name.lower() == b"set-cookie" and value.lstrip(b" \t").lower().startswith(OUR_COOKIES)
+    return name.lower() == b"set-cookie" and value.lstrip(b" \t=").lower().startswith(OUR_COOKIES)

@@ -240,7 +240,7 @@ FRAMING = (
     _body(
         "chunks with extensions",
         b"Transfer-Encoding: chunked\r\n",
-        b'2;a="b"\r\nab\r\n01 ;c\r\nc\r\n0;d\r\n\r\n',
+        b'2;a="b"\r\nab\r\n01;c\r\nc\r\n0;d\r\n\r\n',
         b"abc",
     ),
     _body("chunks of nothing", b"Transfer-Encoding: chunked\r\n", chunked(), b""),

@@ -1,7 +1,6 @@
 """Both ends of the data path without sockets: transports whose other end the test holds, and a clock that it holds."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from waitroom.rooms import Room
 from waitroom.wire.errors import RequestError
 from waitroom.wire.limits import WireLimits
 
+OURS = b"X-Waitroom-Admission: token"
 LIMITS = Limits(1, 0, "auto", 600, 10, 200, 60_000, 60_000, 600_000)
 ROOM = Room("site", "Site", "site", ("*",), ("/*",), (), (), LIMITS, 200, 1, "")
 
@@ -90,7 +90,7 @@ class Wire(asyncio.Transport):
 
     def come(self, data: bytes) -> None:
         """Data comes, unless nobody reads."""
-        if self.is_reading():
+        if data and self.is_reading():
             self.protocol.data_received(data)
 
     def come_to_an_end(self) -> None:
@@ -144,7 +144,10 @@ class Site:
             return self.idle.pop()
         return None if self.may_connect else self.new()
 
-    async def connect(self) -> OriginConnection:
+    def connect(self) -> asyncio.Task[OriginConnection]:
+        return asyncio.create_task(self._connect())
+
+    async def _connect(self) -> OriginConnection:
         if self.may_connect:
             await self.may_connect.wait()
         return self.new()
@@ -183,7 +186,6 @@ class Host:
     over: list[Exchange] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     may_obey: asyncio.Event | None = None
-    now_s: Callable[[], float] = field(init=False)
 
     def __post_init__(self) -> None:
         self.now_s = lambda: self.clock.now_s
@@ -202,8 +204,7 @@ class Host:
             self.relay(exchange)
 
     def relay(self, exchange: Exchange) -> None:
-        carry = Carry("forward", "token", 1)
-        Relay(exchange, ROOM, carry, carry.line, self).start()
+        Relay(exchange, ROOM, Carry("forward", "token", 1), OURS + b"\r\n", self).start()
 
     def refuse(self, exchange: Exchange, error: RequestError) -> None:
         self.refusals.append((error.status, error.code))
@@ -230,6 +231,7 @@ class Host:
         pass
 
     def fail(self, exchange: Exchange, _: Room, __: Carry, status: int) -> None:
+        exchange.outcome = "failed"
         exchange.answer(Response(status, (), b"failed"))
 
 
