@@ -16,7 +16,16 @@ class Health:
     """Begins as healthy. Each method is given the time, in seconds of any one clock, and says whether something has
     changed that an operator wants to know."""
 
-    __slots__ = ("_checks_failed", "_checks_passed", "_recovers_s", "_terms", "ejections", "failures", "is_up", "is_well")
+    __slots__ = (
+        "_checks_failed",
+        "_checks_passed",
+        "_recovers_s",
+        "_terms",
+        "ejections",
+        "failures",
+        "is_up",
+        "is_well",
+    )
 
     def __init__(self, terms: OriginTerms) -> None:
         self._terms = terms

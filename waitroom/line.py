@@ -99,7 +99,7 @@ class Line:
             return self.snapshot.limits
         return self.limits
 
-    def standing(self, number: int) -> Standing | None:
+    def standing(self, number: int) -> Waiting | None:
         """What can be said of a number without Redis: that it waits, or nothing."""
         if self.snapshot and number > self.snapshot.head and number not in self._ended and number not in self._refused:
             return WAITING

@@ -87,7 +87,10 @@ class Outlook:
     def place(self, number: int, standing: Standing, chance: float) -> Place:
         """The place of a number by its standing. `chance`, in [0, 1), spreads the polls of those who came together."""
         if self._has_places and isinstance(standing, Waiting):  # a crowd asks for little else
-            return self._waiting(self._position(number), chance, lost=False)
+            return self._waiting(self.snapshot.position(number) if self.snapshot else None, chance, lost=False)
+        return self._place(number, standing, chance)
+
+    def _place(self, number: int, standing: Standing, chance: float) -> Place:
         mode = self.limits.mode
         match standing:
             case _ if mode == "closed":
@@ -105,7 +108,8 @@ class Outlook:
             case _ if self.snapshot and self.snapshot.phase == "over":
                 return self._closed(chance)
             case Waiting() | Unreachable():
-                return self._waiting(self._position(number), chance, lost=isinstance(standing, Unreachable))
+                position = self.snapshot.position(number) if self.snapshot else None
+                return self._waiting(position, chance, lost=isinstance(standing, Unreachable))
             case Late(rank):
                 return self._waiting(rank + 1, chance, lost=False)
             case _:
@@ -121,9 +125,6 @@ class Outlook:
     def _present(self) -> int:
         """How many wait, as was seen last."""
         return self.snapshot.waiting if self.snapshot else 0
-
-    def _position(self, number: int) -> int | None:
-        return self.snapshot.position(number) if self.snapshot else None
 
     def _closed(self, chance: float) -> Place:
         return Place("closed", self._poll_after_ms(None, 0, chance), message=self.message)
@@ -146,15 +147,8 @@ class Outlook:
         paused: Pause | None = "store_lost" if lost else "hold" if self.limits.mode == "hold" else None
         waiting = max(self._present, position or 0)
         wait = wait_s(position, self.calls_per_minute, self.limits.rate_per_minute) if position and not paused else None
-        return Place(
-            state="waiting",
-            poll_after_ms=self._poll_after_ms(wait, waiting, chance),
-            position=position,
-            waiting=waiting or None,
-            wait_s=wait,
-            paused=paused,
-            message=self.message,
-        )
+        after_ms = self._poll_after_ms(wait, waiting, chance)
+        return Place("waiting", after_ms, position, waiting or None, wait, paused, self.message)
 
     def _poll_after_ms(self, wait: tuple[int, int] | None, waiting: int, chance: float) -> int:
         return poll_after_ms(

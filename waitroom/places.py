@@ -84,9 +84,7 @@ class Places:
         match about:
             case "place" | "draw" | "leave":
                 if method in METHODS[about]:
-                    return Question(
-                        room, key, about, ticket_names(room.name, key), admission_names(room.name, key)
-                    )
+                    return Question(room, key, about, ticket_names(room.name, key), admission_names(room.name, key))
                 allowed = b", ".join(METHODS[about]).decode()
                 refusal = problem(405, "bad_method", "Not so", f"Ask with {allowed}.")
                 return refusal.with_fields([("Allow", allowed)])

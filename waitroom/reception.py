@@ -177,16 +177,16 @@ class Reception:
 
     def told(self, room: Room, line: Line, ticket: Ticket, standing: Standing) -> Place:
         """What the visitor is told of the place."""
-        outlook = self._outlook(room, line)
+        known = self._outlooks.get(line.name)
+        if known is None or known[0] is not line or known[1] is not room or known[2] != line.changes:
+            known = self._look_out(room, line)
+        outlook = known[3]
         place = outlook.place(ticket.number, standing, random.random())
         draw = self._draw_told(line, ticket.arrival) if outlook.limits.draw else None
         return replace(place, draw=draw) if draw else place
 
-    def _outlook(self, room: Room, line: Line) -> Outlook:
+    def _look_out(self, room: Room, line: Line) -> tuple[Line, Room, int, Outlook]:
         """The same for all who ask between two snapshots."""
-        known = self._outlooks.get(line.name)
-        if known and known[0] is line and known[1] is room and known[2] == line.changes:
-            return known[3]
         outlook = Outlook(
             snapshot=line.snapshot,
             calls_per_minute=line.rate.per_minute,
@@ -196,8 +196,8 @@ class Reception:
         )
         if len(self._outlooks) >= MOST_OUTLOOKS:
             self._outlooks.clear()
-        self._outlooks[line.name] = line, room, line.changes, outlook
-        return outlook
+        known = self._outlooks[line.name] = line, room, line.changes, outlook
+        return known
 
     def draw(self, room: Room, key: str) -> DrawTold | None:
         """What everybody may know of a line's draw; None where there is none."""
@@ -246,8 +246,10 @@ class Reception:
             return None
         if identity and room.identity and room.identity.required and not is_person(ticket.visitor):
             return None
+        if ticket.arrival is None and ticket.epoch <= line.known.epoch:
+            return ticket
         line.learn(ticket.epoch, ticket.arrival, ticket.draw)
-        return ticket if ticket.arrival is None else self._drawn(line, ticket)
+        return self._drawn(line, ticket)
 
     def _drawn(self, line: Line, ticket: Ticket) -> Ticket | None:
         """A ticket with its number; None where its draw is not, or no longer, the line's."""
@@ -311,7 +313,7 @@ class Reception:
     def _standing(self, line: Line, number: int) -> Standing | None:
         """What this process can say of a number by itself; who waits is noted as present."""
         standing = line.standing(number)
-        if isinstance(standing, Waiting):
+        if standing:
             line.poll(number)
         return Unreachable() if self._lines.is_lost(line) else standing
 
