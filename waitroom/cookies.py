@@ -25,6 +25,16 @@ def admission_cookie(room: str, key: str, *, secure: bool) -> str:
     return f"{ticket_cookie(room, key, secure=secure)}{ADMISSION}"
 
 
+def ticket_names(room: str, key: str) -> tuple[bytes, bytes]:
+    """The names of the ticket's cookie over plain HTTP, and over HTTPS."""
+    return ticket_cookie(room, key, secure=False).encode(), ticket_cookie(room, key, secure=True).encode()
+
+
+def admission_names(room: str, key: str) -> tuple[bytes, bytes]:
+    """The names of the admission's cookie over plain HTTP, and over HTTPS."""
+    return admission_cookie(room, key, secure=False).encode(), admission_cookie(room, key, secure=True).encode()
+
+
 def tickets_of(room: str, names: Sequence[str], *, secure: bool) -> list[str]:
     """Of the cookies that a visitor sent, those with tickets of a room with keys, in their order."""
     prefix = f"{ticket_cookie(room, '', secure=secure)}."

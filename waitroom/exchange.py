@@ -79,21 +79,15 @@ class Cancellable(Protocol):
 
 class Exchange:
     """`body` is the framing of the request's body, None for none; `started_s` is by a steady clock. What stands in the
-    class is what most exchanges have, so that none has to set it."""
+    class is what most exchanges never change, or only once."""
 
     carrier: Carrier | None = None
     task: Cancellable | None = None  # that will answer, or give it to a carrier
     held = b""
     is_begun = False  # the final head is written
-    is_chunked = False
-    is_over = False
     is_tunnel = False
-    is_upload_chunked = False
     was_broken_off = False
-    was_received = True
     response_body: Body | None = None
-    bytes_in = 0
-    bytes_out = 0
     # For the access log and the metrics.
     asker: Asker | None = None
     request_id = b""
@@ -101,7 +95,6 @@ class Exchange:
     key = ""
     outcome = ""
     origin = ""
-    origin_s = 0.0
     status = 0
 
     def __init__(
@@ -113,10 +106,12 @@ class Exchange:
         self.started_s = started_s
         said = head.block.said
         self.will_close = b"close" in said if head.minor else b"keep-alive" not in said
+        self.is_over = self.is_chunked = False
+        self.bytes_in = self.bytes_out = 0
+        self.origin_s = 0.0
         self.has_body = body is not None
-        if body is not None:
-            self.is_upload_chunked = isinstance(body, ChunkedBody)
-            self.was_received = False
+        self.is_upload_chunked = isinstance(body, ChunkedBody)
+        self.was_received = not self.has_body
 
     def __repr__(self) -> str:
         return f"<Exchange {self.head.method!r} {self.target.raw!r} status={self.status} over={self.is_over}>"
@@ -184,7 +179,11 @@ class Exchange:
                 body,
             )
         )
-        self._end()
+        if self.carrier:
+            self._end()
+        else:
+            self.is_over = True
+            connection.ended(self)
 
     def inform(self, head: ResponseHead) -> None:
         """Passes an interim response on (RFC 9110, section 15.2), to those who know of such."""

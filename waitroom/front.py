@@ -136,7 +136,8 @@ class Front:
             return
         exchange.room, exchange.key = question.room.name, question.key
         if response := self._places.at_once(question, exchange.head.block, secure=asker.is_secure):
-            self._say(exchange, Say("poll", response))
+            exchange.outcome = "poll"
+            exchange.answer(response)
         else:
             self._settle(exchange, self._told(exchange, question))
 

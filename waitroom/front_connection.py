@@ -361,8 +361,8 @@ class FrontConnection(asyncio.Protocol):
 
     def _refuse_unread(self, error: RequestError) -> None:
         """Refuses what did not become a request."""
-        nothing = RequestHead(b"", b"", 1, NO_FIELDS)
-        self._exchange = exchange = Exchange(self, nothing, Target(b"", b"", ""), None, self._host.now_s())
+        nothing = RequestHead(b"", b"", 1, b"", NO_FIELDS)
+        self._exchange = exchange = Exchange(self, nothing, Target(b"", b"", "", b""), None, self._host.now_s())
         self._refuse(exchange, error)
 
     def _refuse(self, exchange: Exchange, error: RequestError) -> None:

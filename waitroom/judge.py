@@ -3,7 +3,7 @@ into what is to be done, and keeps the cookies that go with it."""
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from waitroom.admission import HEADER
@@ -30,18 +30,22 @@ MOST_SURE = 10_000
 CALLED_POLL_MS = 1_000
 
 
+@dataclass(slots=True)
 class Carry:
     """To the origin: with the text of an admission, and for the place of a number, 0 for nobody's. `outcome` is the
     word by which the request is counted, and `line` tells the origin of the admission."""
 
-    __slots__ = ("cookies", "line", "number", "outcome", "token")
+    outcome: str
+    token: str | None = field(repr=False)
+    number: int
+    cookies: Sequence[str] = ()
+    line: bytes = field(init=False, repr=False)
 
-    def __init__(self, outcome: str, token: str | None, number: int, cookies: Sequence[str] = ()) -> None:
-        self.outcome = outcome
-        self.token = token
-        self.number = number
-        self.cookies = cookies
-        self.line = b"" if token is None else f"{HEADER}: {token}\r\n".encode("latin-1")
+    def __post_init__(self) -> None:
+        self.line = b"" if self.token is None else f"{HEADER}: {self.token}\r\n".encode("latin-1")
+
+
+BYPASS = Carry("forward", None, 0)
 
 
 @dataclass(slots=True)
@@ -68,7 +72,7 @@ class Judge:
         """What can be said of a request without asking the line, or reading more of it than the token that it brings;
         None where that is not enough."""
         if route.bypass:
-            return Carry("forward", None, 0)
+            return BYPASS
         known = self._sure.get(token)
         if known:
             sure, carry = known

@@ -21,6 +21,7 @@ SHARED_MS = 200
 # How far this process's clock, by which admissions are issued, and Redis's may differ.
 CLOCKS_MS = 5_000
 REDIS_CLOCK = ""
+WAITING = Waiting()
 
 
 class Transitions(Protocol):
@@ -98,10 +99,10 @@ class Line:
             return self.snapshot.limits
         return self.limits
 
-    def standing(self, number: int) -> Standing | None:
+    def standing(self, number: int) -> Waiting | None:
         """What can be said of a number without Redis: that it waits, or nothing."""
         if self.snapshot and number > self.snapshot.head and number not in self._ended and number not in self._refused:
-            return Waiting()
+            return WAITING
         return None
 
     def is_void(self, epoch: int) -> bool:

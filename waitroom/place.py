@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal, assert_never
 
 from waitroom.limits import Limits
@@ -39,7 +39,8 @@ class DrawTold:
         )
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: that would cost a poll as much as all that it finds out.
+@dataclass(slots=True)
 class Place:
     """A visitor's place now.
 
@@ -62,16 +63,18 @@ class Place:
 
     def to_json(self) -> str:
         """As `GET /.waitroom/rooms/{room}/place` answers it. Written by hand: a crowd asks for little else."""
+        position, waiting = self.position, self.waiting
         wait = f"[{self.wait_s[0]}, {self.wait_s[1]}]" if self.wait_s else "null"
         return (
-            f'{{"state": "{self.state}", "position": {_number(self.position)}, "waiting": {_number(self.waiting)}, '
-            f'"wait_s": {wait}, "paused": {_text(self.paused)}, "poll_after_ms": {self.poll_after_ms}, '
+            f'{{"state": "{self.state}", "position": {"null" if position is None else position}, '
+            f'"waiting": {"null" if waiting is None else waiting}, "wait_s": {wait}, '
+            f'"paused": {_text(self.paused)}, "poll_after_ms": {self.poll_after_ms}, '
             f'"message": {_text(self.message)}, "opens_in_ms": {self.opens_in_ms}, "opens_ms": {self.opens_ms}, '
             f'"draw": {self.draw.to_json() if self.draw else "null"}}}'
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outlook:
     """What a place depends on besides the visitor: the line as seen last, its measured calls, and its settings."""
 
@@ -83,6 +86,11 @@ class Outlook:
 
     def place(self, number: int, standing: Standing, chance: float) -> Place:
         """The place of a number by its standing. `chance`, in [0, 1), spreads the polls of those who came together."""
+        if self._has_places and isinstance(standing, Waiting):  # a crowd asks for little else
+            return self._waiting(self.snapshot.position(number) if self.snapshot else None, chance, lost=False)
+        return self._place(number, standing, chance)
+
+    def _place(self, number: int, standing: Standing, chance: float) -> Place:
         mode = self.limits.mode
         match standing:
             case _ if mode == "closed":
@@ -107,6 +115,17 @@ class Outlook:
             case _:
                 assert_never(standing)
 
+    @cached_property
+    def _has_places(self) -> bool:
+        """Whether there are places in the line: it is neither closed nor open to all, has opened, and is not over."""
+        is_open = self.snapshot is None or self.snapshot.phase == "open"
+        return is_open and self.limits.mode not in ("closed", "open")
+
+    @cached_property
+    def _present(self) -> int:
+        """How many wait, as was seen last."""
+        return self.snapshot.waiting if self.snapshot else 0
+
     def _closed(self, chance: float) -> Place:
         return Place("closed", self._poll_after_ms(None, 0, chance), message=self.message)
 
@@ -126,17 +145,10 @@ class Outlook:
 
     def _waiting(self, position: int | None, chance: float, *, lost: bool) -> Place:
         paused: Pause | None = "store_lost" if lost else "hold" if self.limits.mode == "hold" else None
-        waiting = max(self.snapshot.waiting if self.snapshot else 0, position or 0)
+        waiting = max(self._present, position or 0)
         wait = wait_s(position, self.calls_per_minute, self.limits.rate_per_minute) if position and not paused else None
-        return Place(
-            state="waiting",
-            poll_after_ms=self._poll_after_ms(wait, waiting, chance),
-            position=position,
-            waiting=waiting or None,
-            wait_s=wait,
-            paused=paused,
-            message=self.message,
-        )
+        after_ms = self._poll_after_ms(wait, waiting, chance)
+        return Place("waiting", after_ms, position, waiting or None, wait, paused, self.message)
 
     def _poll_after_ms(self, wait: tuple[int, int] | None, waiting: int, chance: float) -> int:
         return poll_after_ms(

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote
 
 from waitroom.answers import Answers, problem
 from waitroom.asking import Asking
-from waitroom.cookies import admission_cookie, ticket_cookie
+from waitroom.cookies import admission_names, ticket_names
 from waitroom.errors import StoreLostError
 from waitroom.judge import Judge, Say
 from waitroom.papers import Papers
@@ -26,11 +26,14 @@ About = Literal["place", "draw", "leave"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about which line."""
+    """What is asked about which line. The names of the cookies by which the visitor is known are those over plain HTTP,
+    and over HTTPS."""
 
     room: Room
     key: str
     about: About
+    ticket_names: tuple[bytes, bytes]
+    admission_names: tuple[bytes, bytes]
 
 
 class Places:
@@ -46,12 +49,11 @@ class Places:
 
     def at_once(self, question: Question, block: Block, *, secure: bool) -> Response | None:
         """The place of who waits, where it is known here; None where more must be read, or Redis be asked."""
-        room, key = question.room, question.key
-        admission_name = admission_cookie(room.name, key, secure=secure).encode()
-        if question.about != "place" or room.identity or cookie(block, admission_name):
+        room = question.room
+        if question.about != "place" or room.identity or cookie(block, question.admission_names[secure]):
             return None
-        ticket = cookie(block, ticket_cookie(room.name, key, secure=secure).encode())
-        place = self._reception.place_at_once(room, key, ticket) if ticket else None
+        ticket = cookie(block, question.ticket_names[secure])
+        place = self._reception.place_at_once(room, question.key, ticket) if ticket else None
         return self._answers.place(place) if place else None
 
     async def answer(self, question: Question, asking: Asking) -> Say:
@@ -82,7 +84,7 @@ class Places:
         match about:
             case "place" | "draw" | "leave":
                 if method in METHODS[about]:
-                    return Question(room, key, about)
+                    return Question(room, key, about, ticket_names(room.name, key), admission_names(room.name, key))
                 allowed = b", ".join(METHODS[about]).decode()
                 refusal = problem(405, "bad_method", "Not so", f"Ask with {allowed}.")
                 return refusal.with_fields([("Allow", allowed)])

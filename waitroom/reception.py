@@ -136,7 +136,7 @@ class Reception:
     def place_at_once(self, room: Room, key: str, ticket_text: str) -> Place | None:
         """The place of who brings this ticket, and no admission, where it is known here; a sign of presence, too."""
         line = self._lines.awake(room, key)
-        ticket = self._ticket(room, line, Visit(ticket_text, "", key)) if line else None
+        ticket = self._ticket(room, line, ticket_text, "") if line else None
         if line is None or ticket is None or line.is_void(ticket.epoch):
             return None
         standing = self._standing(line, ticket.number)
@@ -149,7 +149,7 @@ class Reception:
             return Place("none", poll_after_ms=NOTHING_TO_WAIT_FOR_MS)
         if self._admission(room, line, visit):
             return Place("inside", poll_after_ms=NOTHING_TO_WAIT_FOR_MS)
-        ticket = self._ticket(room, line, visit)
+        ticket = self._ticket(room, line, visit.ticket, visit.identity)
         if ticket is None or line.is_void(ticket.epoch):
             return Place("none", poll_after_ms=NOTHING_TO_WAIT_FOR_MS)
         standing = self._standing(line, ticket.number) or await self._looked(line, ticket.number)
@@ -162,7 +162,9 @@ class Reception:
     async def release(self, room: Room, visit: Visit) -> None:
         """Gives the visitor's place back, inside or in the line. Raises StoreLostError."""
         line = await self._line(room, replace(visit, joins=False))
-        if line and (holder := self._admission(room, line, visit) or self._ticket(room, line, visit)):
+        if line is None:
+            return
+        if holder := self._admission(room, line, visit) or self._ticket(room, line, visit.ticket, visit.identity):
             await line.release(holder.number)
 
     async def release_number(self, room: Room, key: str, number: int) -> None:
@@ -175,16 +177,16 @@ class Reception:
 
     def told(self, room: Room, line: Line, ticket: Ticket, standing: Standing) -> Place:
         """What the visitor is told of the place."""
-        outlook = self._outlook(room, line)
+        known = self._outlooks.get(line.name)
+        if known is None or known[0] is not line or known[1] is not room or known[2] != line.changes:
+            known = self._look_out(room, line)
+        outlook = known[3]
         place = outlook.place(ticket.number, standing, random.random())
-        draw = self._draw_told(line, ticket.arrival)
+        draw = self._draw_told(line, ticket.arrival) if outlook.limits.draw else None
         return replace(place, draw=draw) if draw else place
 
-    def _outlook(self, room: Room, line: Line) -> Outlook:
+    def _look_out(self, room: Room, line: Line) -> tuple[Line, Room, int, Outlook]:
         """The same for all who ask between two snapshots."""
-        known = self._outlooks.get(line.name)
-        if known and known[0] is line and known[1] is room and known[2] == line.changes:
-            return known[3]
         outlook = Outlook(
             snapshot=line.snapshot,
             calls_per_minute=line.rate.per_minute,
@@ -194,8 +196,8 @@ class Reception:
         )
         if len(self._outlooks) >= MOST_OUTLOOKS:
             self._outlooks.clear()
-        self._outlooks[line.name] = line, room, line.changes, outlook
-        return outlook
+        known = self._outlooks[line.name] = line, room, line.changes, outlook
+        return known
 
     def draw(self, room: Room, key: str) -> DrawTold | None:
         """What everybody may know of a line's draw; None where there is none."""
@@ -231,19 +233,21 @@ class Reception:
         facts = Facts(mode=limits.mode, session_s=limits.session_ms / 1000, own=visit.own, bypass=visit.bypass)
         return outright(facts) or Refuse("full" if visit.joins else "no_place")
 
-    def _ticket(self, room: Room, line: Line, visit: Visit) -> Ticket | None:
-        """The ticket in a visit, if it is ours, of this line, and not another person's; with the number drawn for it.
+    def _ticket(self, room: Room, line: Line, text: str, identity: str) -> Ticket | None:
+        """The ticket of a text, if it is ours, of this line, and not another person's; with the number drawn for it.
 
         Who signs in while waiting keeps the place, unless the room gives places to persons only.
         """
         try:
-            ticket = self._tickets.read(visit.ticket)
+            ticket = self._tickets.read(text)
         except TicketError:
             return None
-        if ticket.line != line.name or _is_anothers(ticket.visitor, visit.identity):
+        if ticket.line != line.name or (identity and _is_anothers(ticket.visitor, identity)):
             return None
-        if visit.identity and room.identity and room.identity.required and not is_person(ticket.visitor):
+        if identity and room.identity and room.identity.required and not is_person(ticket.visitor):
             return None
+        if ticket.arrival is None and ticket.epoch <= line.known.epoch:
+            return ticket
         line.learn(ticket.epoch, ticket.arrival, ticket.draw)
         return self._drawn(line, ticket)
 
@@ -255,7 +259,7 @@ class Reception:
         if ticket.draw != limits.draw or ticket.arrival >= limits.draw_size:
             return None
         place = self._draws.of(line.name, limits.draw, limits.draw_size).place(ticket.arrival)
-        return replace(ticket, number=limits.drawn_number(place))
+        return ticket._replace(number=limits.drawn_number(place))
 
     def _admission(self, room: Room, line: Line, visit: Visit) -> Admission | None:
         """The admission in a visit, if it holds for this line now. Its signature is checked once, then remembered."""
@@ -285,7 +289,7 @@ class Reception:
                 facts, admission=admission, unsure=line.is_unsure(admission.number, admission.issued_s * 1000)
             )
         lacks_identity = room.identity is not None and room.identity.required and not visit.identity
-        if ticket := self._ticket(room, line, visit):
+        if ticket := self._ticket(room, line, visit.ticket, visit.identity):
             standing = self._standing(line, ticket.number)
             is_void = line.is_void(ticket.epoch)
             return replace(facts, ticket=ticket, standing=standing, is_void=is_void, lacks_identity=lacks_identity)
@@ -309,7 +313,7 @@ class Reception:
     def _standing(self, line: Line, number: int) -> Standing | None:
         """What this process can say of a number by itself; who waits is noted as present."""
         standing = line.standing(number)
-        if isinstance(standing, Waiting):
+        if standing:
             line.poll(number)
         return Unreachable() if self._lines.is_lost(line) else standing
 

@@ -5,7 +5,6 @@ pace of the other. What fails before any of the response came is tried once more
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
@@ -275,8 +274,9 @@ class Relay:
             self._obeying = head, body, [content], is_whole
             self.pause()
             self._task = asyncio.create_task(self._obey(head.looked[COMMAND][-1].decode("latin-1").lower()))
-        else:
-            self._begin(head, body, content, self._carry.cookies, is_whole=is_whole)
+            return
+        self._exchange.begin(head, body, self._carry.cookies, content)
+        self._began(is_whole=is_whole)
 
     def more(self, content: bytes, *, is_whole: bool) -> None:
         """A part of the response's body, or of what comes through a tunnel."""
@@ -328,12 +328,10 @@ class Relay:
         head, body, contents, is_whole = self._obeying
         self._obeying = None
         self.resume()
-        self._begin(head, body, b"".join(contents), cookies, is_whole=is_whole)
+        self._exchange.begin(head, body, cookies, b"".join(contents))
+        self._began(is_whole=is_whole)
 
-    def _begin(
-        self, head: ResponseHead, body: Body | None, content: bytes, cookies: Sequence[str], *, is_whole: bool
-    ) -> None:
-        self._exchange.begin(head, body, cookies, content)
+    def _began(self, *, is_whole: bool) -> None:
         if is_whole:
             self._finish()
         else:

@@ -1,13 +1,12 @@
 """What waitroom itself says to a visitor, before it is framed for a connection. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 Field = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A final response (RFC 9110, section 15). Who sends it adds what frames it: Content-Length, Date, Connection."""
 
     status: int
@@ -16,4 +15,4 @@ class Response:
 
     def with_fields(self, more: Iterable[Field]) -> "Response":
         """The same with more fields behind its own; names may come again, as Set-Cookie does."""
-        return replace(self, fields=(*self.fields, *more))
+        return self._replace(fields=(*self.fields, *more))

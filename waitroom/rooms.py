@@ -1,12 +1,12 @@
 """Rooms: which of them guards a request. Matching sees a normalised path, so that no spelling slips past a rule."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
-from waitroom.cookies import admission_cookie, ticket_cookie
+from waitroom.cookies import admission_names
 from waitroom.identity import Identity
 from waitroom.limits import Limits, OnStoreLoss
 from waitroom.origin_terms import DEFAULT_TERMS, OriginTerms
@@ -83,15 +83,14 @@ class Room:
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where a request belongs. `path` is the normalised one; `key` is None where no line can be;
-    `own` says that waitroom itself answers. The names of the
-    cookies by which the visitor is known are those over plain HTTP, and over HTTPS."""
+    `own` says that waitroom itself answers. The names of the admission's cookie are those over plain HTTP, and over
+    HTTPS."""
 
     path: str
     room: Room | None = None
     key: str | None = None
     own: bool = False
     bypass: bool = False
-    ticket_names: tuple[bytes, bytes] = (b"", b"")
     admission_names: tuple[bytes, bytes] = (b"", b"")
 
 
@@ -124,8 +123,7 @@ class Rooms:
             key,
             own=path.startswith(OWN_PREFIX),
             bypass=room.lets_by(raw_path.decode("latin-1"), path),
-            ticket_names=_both(lambda secure: ticket_cookie(room.name, key, secure=secure)),
-            admission_names=_both(lambda secure: admission_cookie(room.name, key, secure=secure)),
+            admission_names=admission_names(room.name, key),
         )
 
     def __iter__(self) -> Iterator[Room]:
@@ -163,10 +161,6 @@ def normalised(raw_path: bytes) -> str:
             segments.append(segment)
     slash = "/" if segments and text.endswith(("/", "/.", "/..")) else ""
     return "/" + "/".join(segments) + slash
-
-
-def _both(name: Callable[[bool], str]) -> tuple[bytes, bytes]:
-    return name(False).encode(), name(True).encode()
 
 
 @lru_cache(maxsize=1024)

@@ -7,23 +7,25 @@ that stands before it. Who came before a draw has `arrival@draw` instead of a nu
 number, which hangs on the draw's seed. A list of secrets: the first signs, all verify.
 """
 
-import base64
+import binascii
 import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from waitroom.errors import ForgedTicketError, MalformedTicketError
 
-VERSION = "v1"
+START = b"v1."
 MAC_BYTES = 16
 # Keeps the secret's other uses, if it ever has any, apart from this one.
 SALT = b"waitroom ticket v1"
+# RFC 4648, section 5.
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
+STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """The place of `visitor` (the same for the ticket's life) in a line; `issued_s` is seconds since 1970.
 
     With an `arrival` in a `draw`, the number is what was drawn for it, 0 where that was not looked up yet.
@@ -55,14 +57,13 @@ class TicketSigner:
         """Gives the ticket as it stands in the cookie."""
         place = ticket.number if ticket.arrival is None else f"{ticket.arrival}@{ticket.draw}"
         fields = (ticket.line, ticket.epoch, place, ticket.issued_s, ticket.visitor)
-        body = f"{VERSION}.".encode() + _encoded("~".join(map(str, fields)).encode())
+        body = START + _encoded("~".join(map(str, fields)).encode())
         return (body + b"." + _mac(self._keyed[0], body)).decode()
 
     def read(self, text: str) -> Ticket:
         """Raises MalformedTicketError, or ForgedTicketError if none of the secrets has signed it."""
         body, _, mac = text.encode("utf-8", "surrogatepass").rpartition(b".")
-        version, _, payload = body.partition(b".")
-        if version != VERSION.encode():
+        if not body.startswith(START):
             raise MalformedTicketError
         # MACs are compared as text: two spellings of one MAC are not the same ticket.
         for keyed in self._keyed:
@@ -71,22 +72,23 @@ class TicketSigner:
         else:
             raise ForgedTicketError
         # Signed by us, so it has our shape.
-        line, epoch, place, issued_s, visitor = _decoded(payload).decode().split("~")
-        number, _, draw = place.partition("@")
-        if draw:
-            return Ticket(line, int(epoch), 0, int(issued_s), visitor, int(number), draw)
-        return Ticket(line, int(epoch), int(number), int(issued_s), visitor)
+        line, epoch, place, issued_s, visitor = _decoded(body[len(START) :]).split("~")
+        if "@" in place:
+            arrival, _, draw = place.partition("@")
+            return Ticket(line, int(epoch), 0, int(issued_s), visitor, int(arrival), draw)
+        return Ticket(line, int(epoch), int(place), int(issued_s), visitor)
 
 
 def _mac(keyed: hmac.HMAC, body: bytes) -> bytes:
+    """As it stands in the ticket."""
     mac = keyed.copy()
     mac.update(body)
     return _encoded(mac.digest()[:MAC_BYTES])
 
 
 def _encoded(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
+    return binascii.b2a_base64(data, newline=False).translate(URL_SAFE, b"=")
 
 
-def _decoded(data: bytes) -> bytes:
-    return base64.urlsafe_b64decode(data + b"=" * (-len(data) % 4))
+def _decoded(data: bytes) -> str:
+    return binascii.a2b_base64(data.translate(STANDARD) + b"==").decode()

@@ -332,3 +332,18 @@ def test_a_connection_tells_its_state() -> None:
 async def turns() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+# Fields.
+
+
+async def test_a_date_is_added_only_where_there_is_none() -> None:
+    """RFC 9110, section 6.6.1: and to final responses alone."""
+    dates = []
+    for head in (NOTHING, NOTHING[:-2] + b"date: x\r\n\r\n", b"HTTP/1.1 103 Hints\r\n\r\n"):
+        host = Host()
+        visitor = visiting(host)
+        visitor.come(GET)
+        host.site.wires[0].come(head)
+        dates.append(visitor.sent.lower().count(b"\r\ndate:"))
+    assert dates == [1, 1, 0]

@@ -45,7 +45,7 @@ LONGEST_REMEMBERED = 4096
 
 # A field with its value, None where nobody asks for it.
 Read = tuple[Field, bytes | None]
-Start = tuple[bytes, bytes, int]
+Start = tuple[bytes, bytes, int, bytes]
 Status = tuple[int, bytes, int]
 
 _names: dict[bytes, bytes] = {}
@@ -78,14 +78,16 @@ class Block:
 
 
 class RequestHead:
-    """A request up to its body."""
+    """A request up to its body. `path` is that of a target which is nothing but a path with or without a query, b""
+    for another."""
 
-    __slots__ = ("block", "method", "minor", "target")
+    __slots__ = ("block", "method", "minor", "path", "target")
 
-    def __init__(self, method: bytes, target: bytes, minor: int, block: Block) -> None:
+    def __init__(self, method: bytes, target: bytes, minor: int, path: bytes, block: Block) -> None:
         self.method = method
         self.target = target
         self.minor = minor
+        self.path = path
         self.block = block
 
     @property
@@ -116,8 +118,8 @@ NO_FIELDS = Block([], {})
 def request_head(data: bytes) -> RequestHead:
     """Reads a head, which ends with the empty line. Raises RequestError."""
     line, _, rest = data.partition(b"\r\n")
-    method, target, minor = _starts.get(line) or _read_start(line)
-    return RequestHead(method, target, minor, _blocks.get(rest) or _read_block(rest))
+    method, target, minor, path = _starts.get(line) or _read_start(line)
+    return RequestHead(method, target, minor, path, _blocks.get(rest) or _read_block(rest))
 
 
 def response_head(data: bytes) -> ResponseHead:
@@ -153,7 +155,8 @@ def _read_start(line: bytes) -> Start:
         raise RequestError(505, "bad_version")
     if method not in METHODS:
         raise RequestError(501, "bad_method")
-    start = method, target, int(minor)
+    path = target.partition(b"?")[0] if target.startswith(b"/") and b"#" not in target else b""
+    start = method, target, int(minor), path
     _remember(_starts, line, start)
     return start
 

@@ -84,8 +84,8 @@ def _kept(head: RequestHead, more: Set[bytes]) -> bytes:
 
 
 def to_visitor(head: ResponseHead, ours: bytes, *, is_private: bool = False) -> bytes:
-    """A response's head as the visitor gets it: `ours` are lines of our own, with their ends: of framing, cookies, and
-    the date, where it has none. One that is private is for this visitor alone: no cache may hand our cookies on."""
+    """A response's head as the visitor gets it: `ours` are lines of our own, with their ends, of framing, cookies, and
+    the date where it has none. One that is private is for this visitor alone: no cache may hand our cookies on."""
     looked = head.looked
     dropped = RESPONSE_DROPPED
     if b"connection" in looked and looked[b"connection"] not in USUAL_SAID:

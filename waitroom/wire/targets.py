@@ -15,31 +15,26 @@ ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
 @dataclass(slots=True)
 class Target:
     """What a request is for. `raw` goes to the origin as it stands: path and query, or `*`. `authority` is as sent, b""
-    for none (HTTP/1.0), and `host` its name in lower case without port; `is_absolute` says that it stands for Host."""
+    for none (HTTP/1.0), and `host` its name in lower case without port; `path` is as sent, without the query;
+    `is_absolute` says that the authority stands for Host."""
 
     raw: bytes
     authority: bytes
     host: str
+    path: bytes
     is_absolute: bool = False
-
-    @property
-    def path(self) -> bytes:
-        """As sent, without the query."""
-        raw = self.raw
-        if b"?" in raw:
-            return raw.partition(b"?")[0]
-        return b"/" if raw == b"*" else raw
 
 
 def target_of(head: RequestHead) -> Target:
     """Raises RequestError."""
     authority, host = head.block.host or _read_host(head)
-    raw = head.target
-    if b"#" in raw:
+    if head.path:
+        return Target(head.target, authority, host, head.path)
+    if b"#" in head.target:
         raise RequestError(400, "bad_target")
-    if raw.startswith(b"/") or (raw == b"*" and head.method == b"OPTIONS"):
-        return Target(raw, authority, host)
-    return _absolute(raw, head.method)
+    if head.target == b"*" and head.method == b"OPTIONS":
+        return Target(b"*", authority, host, b"/")
+    return _absolute(head.target, head.method)
 
 
 def _read_host(head: RequestHead) -> tuple[bytes, str]:
@@ -66,7 +61,8 @@ def _absolute(target: bytes, method: bytes) -> Target:
         rest = b"*"
     elif not rest.startswith(b"/"):
         rest = b"/" + rest
-    return Target(rest, match[1], host, is_absolute=True)
+    path = b"/" if rest == b"*" else rest.partition(b"?")[0]
+    return Target(rest, match[1], host, path, is_absolute=True)
 
 
 def _host(authority: bytes) -> str:

@@ -204,8 +204,7 @@ class Host:
             self.relay(exchange)
 
     def relay(self, exchange: Exchange) -> None:
-        carry = Carry("forward", "token", 1)
-        Relay(exchange, ROOM, carry, carry.line, self).start()
+        Relay(exchange, ROOM, Carry("forward", "token", 1), OURS + b"\r\n", self).start()
 
     def refuse(self, exchange: Exchange, error: RequestError) -> None:
         self.refusals.append((error.status, error.code))

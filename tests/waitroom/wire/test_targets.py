@@ -17,7 +17,7 @@ def aimed(target: bytes, *hosts: bytes, method: bytes = b"GET", version: bytes =
 )
 def test_path_and_query_stay_byte_for_byte(raw: bytes) -> None:
     """RFC 9110, section 7.7."""
-    assert aimed(raw, b"shop") == Target(raw, b"shop", "shop")
+    assert aimed(raw, b"shop") == Target(raw, b"shop", "shop", raw.partition(b"?")[0])
     assert aimed(raw, b"shop").path == raw.partition(b"?")[0]
 
 
@@ -68,16 +68,16 @@ def test_a_host_that_is_missing_or_none_is_refused(hosts: list[bytes]) -> None:
 
 def test_http_1_0_need_not_name_a_host() -> None:
     """RFC 9112, section 3.2."""
-    assert aimed(b"/", version=b"1.0") == Target(b"/", b"", "")
+    assert aimed(b"/", version=b"1.0") == Target(b"/", b"", "", b"/")
 
 
 @pytest.mark.parametrize(
     ("raw", "method", "expected"),
     [
-        (b"http://Real:81/a?b", b"GET", Target(b"/a?b", b"Real:81", "real", is_absolute=True)),
-        (b"HTTPS://real", b"GET", Target(b"/", b"real", "real", is_absolute=True)),
-        (b"http://real?q", b"GET", Target(b"/?q", b"real", "real", is_absolute=True)),
-        (b"http://real", b"OPTIONS", Target(b"*", b"real", "real", is_absolute=True)),
+        (b"http://Real:81/a?b", b"GET", Target(b"/a?b", b"Real:81", "real", b"/a", is_absolute=True)),
+        (b"HTTPS://real", b"GET", Target(b"/", b"real", "real", b"/", is_absolute=True)),
+        (b"http://real?q", b"GET", Target(b"/?q", b"real", "real", b"/", is_absolute=True)),
+        (b"http://real", b"OPTIONS", Target(b"*", b"real", "real", b"/", is_absolute=True)),
     ],
 )
 def test_the_authority_of_an_absolute_target_stands_for_the_host(raw: bytes, method: bytes, expected: Target) -> None:
@@ -87,7 +87,7 @@ def test_the_authority_of_an_absolute_target_stands_for_the_host(raw: bytes, met
 
 def test_options_may_ask_of_the_whole_server() -> None:
     """RFC 9112, section 3.2.4."""
-    assert aimed(b"*", b"shop", method=b"OPTIONS") == Target(b"*", b"shop", "shop")
+    assert aimed(b"*", b"shop", method=b"OPTIONS") == Target(b"*", b"shop", "shop", b"/")
     assert aimed(b"*", b"shop", method=b"OPTIONS").path == b"/"
 
 
