@@ -98,5 +98,5 @@ def _refused(told: Original, say: Say) -> Say:
     if not told.shows_refusals:
         return Say(say.outcome, ELSEWHERE)
     if say.response.status < 300:
-        return replace(say, response=replace(say.response, status=PAGE_STATUS))
+        return replace(say, response=say.response._replace(status=PAGE_STATUS))
     return say
