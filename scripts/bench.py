@@ -69,7 +69,7 @@ def start(contenders: Contenders, tasks: Sequence[str]) -> list[Contender]:
         ("catch-all", FORWARD, lambda: contenders.catch_all(origin.port)),
         ("waitroom", POLL, lambda: waitroom),
         ("nginx return", POLL, lambda: contenders.nginx_return(place)),
-        ("zrank", POLL, lambda: contenders.zrank(place, redis)),
+        ("zrank", POLL, lambda: contenders.zrank(origin.port, redis)),
     ]
     asked = {FORWARD: inside, POLL: polls}
     started = [Contender(name, task, begin(), asked[task]) for name, task, begin in all_of_them if task in tasks]

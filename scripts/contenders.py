@@ -163,13 +163,12 @@ class Contenders:
         fields = "".join(f"add_header {name} '{value}' always; " for name, value in _foreign(reply))
         return self._answering("nginx-return", kind, fields, reply.body.decode(), MEASURED)
 
-    def zrank(self, reply: Reply, redis: str) -> Server:
-        """Answers what waitroom did, after it has asked Redis."""
-        port, response = _free_port(), self._own("zrank") / "response"
-        fields = "".join(f"{name}: {value}\r\n" for name, value in reply.fields)
-        response.write_bytes(f"HTTP/1.1 {reply.status} OK\r\n{fields}\r\n".encode("latin-1") + reply.body)
-        command = [sys.executable, "-m", "scripts.zrank_polls", str(port), redis, str(response)]
-        return self._start("zrank", command, port)
+    def zrank(self, origin: int, redis: str) -> Server:
+        """The waitroom again, with a ZRANK for each poll. It knows the same tickets by the same keys."""
+        port, admin, folder = _free_port(), _free_port(), self._folder / "waitroom"
+        config = folder / "zrank.toml"
+        config.write_text(WAITROOM.format(port=port, admin=admin, folder=folder, redis=redis, origin=origin))
+        return self._start("zrank", [sys.executable, "-m", "scripts.zrank_polls", str(config), redis], port)
 
     def _answering(self, name: str, kind: str, fields: str, body: str, core: int) -> Server:
         port = _free_port()
