@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
@@ -9,10 +10,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.turns import Turns
 
-# What these judge is told once, by the process that runs them.
-TOGETHER = {"tests/waitroom/test_four_processes.py"}
+# What these judge is told once, by the process that runs them, and alone: when all others have run.
+LAST = {"test_four_processes.py"}
 # They take longest, and so begin first: nobody should wait for one of them in the end.
-LONG = {"test_four_processes.py", "test_line_model.py", "test_workers.py", "test_losses.py", "test_first_ride.py"}
+FIRST = {"test_line_model.py", "test_workers.py", "test_losses.py", "test_first_ride.py"}
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
@@ -20,22 +21,30 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return file if file in TOGETHER else nodeid
+        return file if Path(file).name in LAST else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    config.option.loadscopereorder = False
     return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in LONG)
+    items.sort(key=_when)
+
+
+def _when(item: pytest.Item) -> int:
+    if item.path.name in LAST or item.get_closest_marker("alone"):
+        return 2
+    return 0 if item.path.name in FIRST else 1
 
 
 @pytest.fixture(scope="session")
 def turns(tmp_path_factory: pytest.TempPathFactory) -> Turns:
+    """Of all processes that run tests of this suite side by side."""
     folder = tmp_path_factory.getbasetemp()
-    return Turns(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+    return Turns((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "turns")
 
 
 @pytest.fixture(autouse=True)

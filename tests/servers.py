@@ -209,7 +209,7 @@ class PrivateSentinel(PrivateRedis):
         *,
         name: str = "mymaster",
         password: str = "",
-        down_after_ms: int = 500,
+        down_after_ms: int = 2_000,
     ) -> None:
         super().__init__(folder, password=password, tls=primary.tls)
         self.down_after_ms = down_after_ms

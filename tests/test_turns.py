@@ -14,7 +14,7 @@ from tests.turns import Turns
 
 @pytest.fixture
 def own(tmp_path: Path) -> Turns:
-    return Turns(tmp_path)
+    return Turns(tmp_path / "turns")
 
 
 async def test_tests_run_beside_each_other(own: Turns) -> None:
@@ -27,7 +27,7 @@ async def test_tests_run_beside_each_other(own: Turns) -> None:
     await asyncio.gather(asyncio.to_thread(run), asyncio.to_thread(run))
 
 
-async def test_one_alone_waits_for_those_that_run_and_comes_before_those_that_would_begin(own: Turns) -> None:
+async def test_no_test_runs_beside_one_that_is_alone(own: Turns) -> None:
     told: list[str] = []
     may_end = Event()
 
@@ -42,11 +42,15 @@ async def test_one_alone_waits_for_those_that_run_and_comes_before_those_that_wo
         await eventually(lambda: told == ["one begins"])
         tasks.create_task(asyncio.to_thread(run, "alone", own.alone()))
         await eventually(lambda: _waiting() == 1)
-        tasks.create_task(asyncio.to_thread(run, "next", own.beside()))
-        await eventually(lambda: _waiting() == 2)
-        assert told == ["one begins"]
         may_end.set()
-    assert told == ["one begins", "one ends", "alone begins", "alone ends", "next begins", "next ends"]
+        await eventually(lambda: len(told) == 4)
+        may_end.clear()
+        tasks.create_task(asyncio.to_thread(run, "alone", own.alone()))
+        await eventually(lambda: len(told) == 5)
+        tasks.create_task(asyncio.to_thread(run, "another", own.beside()))
+        await eventually(lambda: _waiting() == 1)
+        may_end.set()
+    assert told == [f"{name} {what}" for name in ("one", "alone", "alone", "another") for what in ("begins", "ends")]
 
 
 def _waiting() -> int:

@@ -1,30 +1,27 @@
 """Which tests run at a time: many beside each other, or one alone, whichever processes they are in."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from fcntl import LOCK_EX, LOCK_SH, flock
 from pathlib import Path
 
 
 class Turns:
-    """All processes with the same folder take turns. The system ends the turn of a process that dies."""
+    """All processes with the same file take turns. The system ends the turn of a process that dies."""
 
-    def __init__(self, folder: Path) -> None:
-        self._door, self._room = folder / "door", folder / "room"
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def beside(self) -> AbstractContextManager[None]:
+        """Waits while a test is alone."""
+        return self._locked(LOCK_SH)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Waits until no test runs, which may be when all others have run; meanwhile none begins."""
+        return self._locked(LOCK_EX)
 
     @contextmanager
-    def beside(self) -> Iterator[None]:
-        """Waits while a test is alone, or wants to be."""
-        with self._room.open("w") as room:
-            with self._door.open("w") as door:
-                flock(door, LOCK_EX)
-                flock(room, LOCK_SH)
-            yield
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Waits until no test runs; meanwhile none begins."""
-        with self._door.open("w") as door, self._room.open("w") as room:
-            flock(door, LOCK_EX)
-            flock(room, LOCK_EX)
+    def _locked(self, kind: int) -> Iterator[None]:
+        with self._file.open("w") as file:
+            flock(file, kind)
             yield

@@ -40,16 +40,20 @@ class Clients:
         """The same for all that comes on a connection for one authority, unless others ask through it."""
         connection, target = exchange.connection, exchange.target
         scheme = "https" if connection.is_tls else "http"
-        if self._is_trusted(connection.address):
+        if self.trusts(exchange):
             told = client(connection.address, scheme, fields_of(exchange), self._trusted)
             return Asker(target.authority, told, host_name(told.host), forwarded_lines(told))
         told = Client(connection.address, scheme, target.authority.decode("latin-1"))
         connection.asker = Asker(target.authority, told, target.host, forwarded_lines(told))
         return connection.asker
 
+    def trusts(self, exchange: Exchange) -> bool:
+        """Whether the word of who sends this counts about others."""
+        return self._is_trusted(exchange.connection.address)
+
     def _given_id(self, exchange: Exchange, given: bytes) -> bytes:
         """The id that a trusted proxy has given, b"" for none that is good."""
-        return given if self._is_trusted(exchange.connection.address) and REQUEST_ID.fullmatch(given) else b""
+        return given if self.trusts(exchange) and REQUEST_ID.fullmatch(given) else b""
 
     def asking(self, exchange: Exchange) -> Asking:
         """The request as text, for those who read more than a few of its fields."""

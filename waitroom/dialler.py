@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import aiohappyeyeballs
 
+from waitroom import keepalive
 from waitroom.addresses import Addresses, Resolve
 from waitroom.errors import OriginTimeoutError, OriginUnreachableError
 from waitroom.origin_address import OriginAddress
@@ -68,6 +69,7 @@ class Dialler:
         connected = await aiohappyeyeballs.start_connection(
             await self.addresses.get(), happy_eyeballs_delay=HAPPY_EYEBALLS_S
         )
+        keepalive.ask(connected)
         return (await loop.create_connection(protocol, sock=connected, ssl=context, server_hostname=name))[1]
 
     def _tls(self) -> tuple[ssl.SSLContext, str] | tuple[None, None]:

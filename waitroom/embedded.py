@@ -169,7 +169,9 @@ class EmbeddedRedis:
         raise EmbeddedStoreError(f"the embedded Redis did not start: see {self._folder / 'redis.log'}")
 
     async def _keep_alive(self, server: str) -> None:
-        while True:
+        task = asyncio.current_task()
+        # Asked for by name, since redis-py swallows a cancellation that meets it while it connects.
+        while task and not task.cancelling():
             await self._until_it_ends()
             log.error("embedded Redis died: starting it again")
             await asyncio.sleep(RESTART_AFTER_S)

@@ -31,6 +31,8 @@ def warnings(settings: Settings) -> Iterator[str]:
     if not settings.keys.admission or not settings.keys.ticket:
         yield "development keys are used: make a pair with `waitroom keys`, and name it in [keys]"
     for room in settings.to_rooms(edited_ms=0):
+        if not room.origins and not settings.server.trusted_proxies:
+            yield f"room {room.name!r} has no origins, and no proxy may ask of it: name yours in server.trusted_proxies"
         yield from _room_warnings(room)
 
 

@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable, Coroutine
 
 from waitroom.answers import problem
+from waitroom.authz import Authz, Inquiry
 from waitroom.clients import Clients
 from waitroom.exchange import Asker, Exchange
 from waitroom.judge import Carry, Judge, Say
+from waitroom.original import PREFIX as AUTHZ
+from waitroom.original import is_about_another
 from waitroom.own import Own
 from waitroom.places import PREFIX, Places, Question
 from waitroom.records import Records
@@ -62,6 +65,7 @@ class Front:
         self._judge = judge
         self._places = places
         self._own = own
+        self._authz = Authz(judge, clients)
         self._clients = clients
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -95,7 +99,11 @@ class Front:
 
     def _route(self, exchange: Exchange) -> None:
         asker = self._clients.identify(exchange)
-        route = self._rooms().route(asker.host, exchange.target.path)
+        target = exchange.target
+        if target.raw.startswith(AUTHZ) and is_about_another(target.raw):
+            self._authorize(exchange, asker)
+            return
+        route = self._rooms().route(asker.host, target.path)
         room = route.room
         if route.own:
             self._handle_own(exchange, asker)
@@ -132,6 +140,21 @@ class Front:
             exchange.answer(response)
         else:
             self._settle(exchange, self._told(exchange, question))
+
+    def _authorize(self, exchange: Exchange, asker: Asker) -> None:
+        """What a proxy asks about another request."""
+        inquiry = self._authz.read(self._rooms(), exchange, asker)
+        if isinstance(inquiry, Say):
+            self._say(exchange, inquiry)
+            return
+        exchange.room, exchange.key = inquiry.room.name, inquiry.key
+        if say := self._authz.at_once(inquiry, exchange, asker):
+            self._say(exchange, say)
+        else:
+            self._settle(exchange, self._authorized(exchange, inquiry, asker))
+
+    async def _authorized(self, exchange: Exchange, inquiry: Inquiry, asker: Asker) -> None:
+        self._say(exchange, await self._authz.answer(inquiry, exchange, asker))
 
     async def _judged(self, exchange: Exchange, room: Room, route: Route, asker: Asker) -> None:
         match await self._judge.judge(room, route, self._clients.asking(exchange)):
@@ -170,6 +193,9 @@ class Front:
     def _carry(self, exchange: Exchange, room: Room, asker: Asker, carry: Carry) -> None:
         exchange.outcome = carry.outcome
         if exchange.is_over:
+            return
+        if not room.origins:
+            self._say(exchange, self._judge.sent_back(room, exchange.key, self._clients.asking(exchange), carry))
             return
         ours = b"%b%bX-Request-Id: %b\r\n" % (asker.lines, carry.line, exchange.request_id)
         Relay(exchange, room, carry, ours, self).start()

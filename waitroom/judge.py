@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from waitroom.admission import HEADER
-from waitroom.answers import Answers, problem
+from waitroom.answers import NO_STORE, Answers, problem
 from waitroom.asking import Asking
 from waitroom.cookies import ADMISSION, admission_cookie, set_cookie, ticket_cookie, tickets_of
 from waitroom.errors import StoreLostError
 from waitroom.gate import Admit, Answer, Forward, Lend, Pass, Reason, Refuse, Wait
-from waitroom.headers import cookie, cookie_names
+from waitroom.headers import cookie, cookie_names, values
+from waitroom.pages import local
 from waitroom.papers import Papers
+from waitroom.place import Place
 from waitroom.reception import Reception, Sure, Visit
 from waitroom.response import Response
 from waitroom.rooms import Room, Route
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 # Of one room's lines, how many a visitor may stand in at a time.
 MOST_TICKETS = 8
 MOST_SURE = 10_000
+# Who is let in, and can't be sent back at once, asks for its place after this time.
+CALLED_POLL_MS = 1_000
 
 
 @dataclass(slots=True)
@@ -137,6 +141,20 @@ class Judge:
         """For who was carried on, and whom the origin gave nothing."""
         return self._answers.failure(room, status, asking)
 
+    def sent_back(self, room: Room, key: str, asking: Asking, carry: Carry) -> Say:
+        """For who may go on where the room has no origin: it asks the proxy again that asks here, now with the cookies.
+
+        Who may not keep cookies would be sent back for ever, and take a place each time: it sees a page that says so
+        much, and comes back by itself."""
+        if not carry.cookies or asking.method not in ("GET", "HEAD"):
+            detail = f"{room.title} has no origins, and is only asked of by forward-auth."
+            return Say(carry.outcome, problem(503, "no_origin", "Nothing to go on to", detail), carry.cookies)
+        if _keeps_cookies(asking):
+            response = Response(303, (("Location", local(asking.target)), NO_STORE))
+        else:
+            response = self._answers.waiting(room, key, Place("called", CALLED_POLL_MS), asking, is_new=True)
+        return Say(carry.outcome, response, carry.cookies)
+
     async def still_inside(self, room: Room, visit: Visit) -> str:
         """The admission of a visitor in a tunnel, who is active as long as that is open: the same, or one with a lease
         that was extended; "" where it is inside no more."""
@@ -196,3 +214,8 @@ class Judge:
                 return Say("refuse", self._answers.void(room, asking), [field])
             case _:
                 assert_never(reason)
+
+
+def _keeps_cookies(asking: Asking) -> bool:
+    """Whether it has kept some before, or is a browser that says what it asks for (Fetch Metadata)."""
+    return bool(values(asking.fields, "cookie") or values(asking.fields, "sec-fetch-dest"))

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from waitroom import keepalive
 from waitroom.errors import ListenError
 
 BACKLOG = 4096
@@ -80,6 +81,7 @@ def _listen(family: int, where: Where) -> socket.socket:
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         _bind(one, family, where)
+        keepalive.ask(one)  # what is accepted from it inherits this
         one.listen(BACKLOG)
     except OSError:
         one.close()

@@ -4,20 +4,9 @@ the write that fails by that must not swallow the answer (RFC 9112, section 9.5)
 import asyncio
 import contextlib
 import os
-import select
 from collections.abc import Iterator
 
 READ_BYTES = 65_536
-
-
-def is_there(transport: asyncio.Transport) -> bool:
-    """Whether something waits, be it the end of the connection."""
-    peer = transport.get_extra_info("socket")
-    if peer is None:
-        return False
-    poll = select.poll()
-    poll.register(peer.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def rest(transport: asyncio.Transport) -> Iterator[bytes]:

@@ -136,3 +136,13 @@ def runs(pid: int) -> bool:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def watches(pid: int, folder: Path) -> bool:
+    """Whether a process is told by the system when something in a folder changes."""
+    watch = f" ino:{folder.stat().st_ino:x} "
+    for open_file in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with suppress(FileNotFoundError):
+            if watch in open_file.read_text():
+                return True
+    return False

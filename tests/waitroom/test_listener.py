@@ -118,6 +118,17 @@ async def test_a_header_comes_in_the_clear_before_tls(
     assert await told(stack, port, make("192.0.2.7", 5), b"hello", tls=trusting) == b"192.0.2.7 True\nhello"
 
 
+@pytest.mark.parametrize("proxies", [(), LOOPBACK])
+async def test_a_visitor_who_vanishes_is_noticed_in_the_end(stack: AsyncExitStack, proxies: Sequence[Network]) -> None:
+    """By probes of TCP's own, also where nothing is to be sent."""
+    port = await listen(stack, proxies=proxies)
+    await told(stack, port, b"PROXY UNKNOWN\r\n", b"hello")
+    accepted: socket.socket = next(iter(Teller.serving))._transport.get_extra_info("socket")
+    assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    assert [accepted.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [60, 10, 3]
+
+
 async def test_a_balancer_that_checks_our_health_is_itself(stack: AsyncExitStack) -> None:
     port = await listen(stack, proxies=LOOPBACK)
     assert await told(stack, port, b"PROXY UNKNOWN\r\n", b"hello") == b"127.0.0.1 False\nhello"

@@ -194,6 +194,7 @@ async def test_a_connection_carries_bytes_without_delay_and_is_used_again() -> N
         origin = an_origin(f"http://127.0.0.1:{site.port}")
         connection = await origin.connect()
         assert connection.told("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert connection.told("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
         assert connection.transport
         connection.transport.write(b"ping")
         await eventually(lambda: connection.received == site.answer)

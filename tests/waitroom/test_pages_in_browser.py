@@ -40,7 +40,7 @@ PLACE = Place("waiting", poll_after_ms=50, position=1204, waiting=5310, wait_s=(
 SEALED = DrawTold(commitment(bytes(32)), 1_000_000, 17)
 DRAWN = replace(SEALED, seed=bytes(32).hex(), place=Draw(bytes(32), 1_000_000).place(17))
 EARLY = Place("early", poll_after_ms=50, waiting=5310, opens_ms=1_791_792_000_000, draw=SEALED)
-SOON_S = 8
+SOON_S = 20
 LEAVING_S = 0.3  # time for a page that still asks to learn that it has no place, and to join again
 
 pytestmark = [

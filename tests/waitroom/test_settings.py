@@ -253,6 +253,7 @@ def test_a_room_for_forward_auth_alone_has_no_origins() -> None:
     read = settings.parse(LEAST.replace('"http://origin:80"', ""), "x")
     assert next(iter(read.to_rooms(5))).origins == ()
     assert "is only asked of by forward-auth" in "\n".join(explain(read))
+    assert "name yours in server.trusted_proxies" in "\n".join(warnings(read))
 
 
 @pytest.mark.parametrize(

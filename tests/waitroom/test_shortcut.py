@@ -84,7 +84,8 @@ class Bench:
         verdict = await self.judge.judge(self.room, route, asking)
         if carry:
             assert isinstance(verdict, Carry)
-            assert replace(verdict, cookies=tuple(verdict.cookies)) == carry
+            told = (verdict.outcome, verdict.token, verdict.number, list(verdict.cookies))
+            assert told == (carry.outcome, carry.token, carry.number, [])
         return verdict
 
     async def come(self, visitor: int) -> None:

@@ -115,7 +115,7 @@ async def opened() -> AsyncIterator[Callable[[str], Store]]:
     """Opens stores, and closes them in the end."""
     async with AsyncExitStack() as stack:
 
-        def open_store(url: str, timeout_ms: int = 1000) -> Store:
+        def open_store(url: str, timeout_ms: int = 5_000) -> Store:
             store = Store(url, timeout_ms)
             stack.push_async_callback(store.close)
             return store

@@ -15,7 +15,7 @@ import pytest
 
 from tests.servers import Authority, PrivateRedis, eventually, free_port
 from tests.waitroom.running import Origin, Waitroom
-from tests.waitroom.serving import Load, Served, runs, serve
+from tests.waitroom.serving import Load, Served, runs, serve, watches
 from tests.waitroom.test_listener import certificate
 from tests.waitroom.test_proxy_protocol import version_1, version_2
 
@@ -292,8 +292,9 @@ async def ask(port: int, before: bytes, tls: ssl.SSLContext | None) -> bytes:
 async def test_a_renewed_certificate_is_served_by_all_workers(site: Waitroom, by_tls: int, tmp_path: Path) -> None:
     del site.server["proxy_protocol"]
     site.set(mode="open")
-    async with serve(site):
+    async with serve(site) as served:
         before = await certificate(by_tls)
+        await eventually(lambda: all(watches(worker, tmp_path / "tls") for worker in served.workers))
         Authority(tmp_path / "tls")
         async with asyncio.timeout(20):
             while before in [await certificate(by_tls) for _ in range(20)]:

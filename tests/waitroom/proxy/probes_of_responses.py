@@ -1,9 +1,10 @@
 """Rows 4 to 20: what becomes of responses, from their fields to their trailers."""
 
-from tests.waitroom.proxy.probe import Probe, returned, status
+from tests.waitroom.proxy.probe import Probe, Run, returned, status
 from tests.waitroom.proxy.probe import request as a_request
 from tests.waitroom.proxy.probes_of_requests import GZIP
 from tests.waitroom.proxy.scripted_origin import DATE, chunked, ok
+from tests.waitroom.proxy.stage import Stage
 
 OLD = a_request(version=b"HTTP/1.0")
 OLD_KEPT = a_request(b"/", b"Connection: keep-alive\r\n", version=b"HTTP/1.0")
@@ -16,6 +17,17 @@ FRAMES = "content-length transfer-encoding"
 def _large(size: int) -> bytes:
     """A response whose fields have about that many bytes, in lines of 1,000."""
     return ok(fields=(b"X-D: %b\r\n" % (b"a" * 993)) * (size // 1000))
+
+
+def _dates(fields: bytes) -> Run:
+    """Counts the dates of a response with these fields."""
+
+    async def run(stage: Stage) -> str:
+        stage.origin.answers(b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 2\r\n\r\nok")
+        head = (await stage.ask(a_request())).last.head
+        return f"{head.status}; {len(head.all(b'date'))} Date"
+
+    return run
 
 
 def _bad_coding(name: str, answer: bytes) -> Probe:
@@ -65,6 +77,8 @@ FIELDS = (
         returned(ok(fields=b"Server: s\r\nVia: 1.0 inner\r\n"), "server date via"),
         "200 open; Date: Sun, 06 Nov 1994 08:49:37 GMT, Server: s, Via: 1.0 inner, Via: 1.1 waitroom, ok",
     ),
+    Probe(7, "response: Connection: Date", _dates(DATE + b"Connection: Date\r\n"), "200; 1 Date"),
+    Probe(7, "response: no Date", _dates(b""), "200; 1 Date"),
     Probe(
         7,
         "response: no Server, no Content-Type",

@@ -4,15 +4,13 @@ answer."""
 import asyncio
 import select
 import socket
-import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.servers import Authority, PrivateRedis, eventually
+from tests.servers import PrivateRedis, eventually
 from tests.waitroom.proxy.ends import End
 from tests.waitroom.proxy.probe import request
 from tests.waitroom.proxy.probes_of_streams import CONTINUE, MB, REFUSAL, UPLOAD
@@ -28,17 +26,11 @@ LARGE = REFUSAL.replace(b"Content-Length: 2\r\n\r\nno", b"Content-Length: 100000
 
 
 class Site:
-    """An origin of one connection, whose every step the test takes; with an authority, by TLS."""
+    """An origin of one connection, whose every step the test takes."""
 
-    def __init__(self, authority: Authority | None) -> None:
+    def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._tls = None
-        scheme, self.terms = "http", {"stall_s": 20}
-        if authority:
-            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._tls.load_cert_chain(authority.certificate, authority.key)
-            scheme, self.terms = "https", {"ca_file": str(authority.ca)}
-        self.url = f"{scheme}://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.port: int = self._listening.getsockname()[1]
 
     async def asked(self) -> None:
         """The head of a request has come, and the first part of its body."""
@@ -62,8 +54,6 @@ class Site:
     def _accept(self) -> None:
         self._listening.settimeout(20)
         self._connection, _ = self._listening.accept()
-        if self._tls:
-            self._connection = self._tls.wrap_socket(self._connection, server_side=True)
         self._connection.settimeout(20)
         got = b""
         while not got.endswith(b"first"):
@@ -76,9 +66,9 @@ class Site:
             size -= got
 
 
-@pytest.fixture(params=["TCP", "TLS"])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    site = Site(Authority(tmp_path / "authority") if request.param == "TLS" else None)
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
     yield site
     site.close()
 
@@ -86,8 +76,8 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
 @asynccontextmanager
 async def uploading(folder: Path, redis: PrivateRedis, site: Site) -> AsyncIterator[socket.socket]:
     """A visitor whose upload the origin has begun to read."""
-    waitroom = Waitroom(folder, redis.url, 0)
-    waitroom.set(mode="open", origins=[site.url], origin=site.terms)
+    waitroom = Waitroom(folder, redis.url, site.port)
+    waitroom.set(mode="open")
     async with staged(waitroom, ScriptedOrigin()):
         with socket.create_connection(("127.0.0.1", waitroom.port)) as visitor:
             visitor.sendall(HEAD + b"first")
@@ -111,7 +101,7 @@ async def reading(visitor: socket.socket) -> AsyncIterator[End]:
 
 
 async def upload(end: End) -> None:
-    left: Any = UPLOAD - len(b"first" + b"second" + b"third")
+    left = UPLOAD - len(b"first" + b"second" + b"third")
     while left:
         await end.send(bytes(min(left, MB)))
         left -= min(left, MB)

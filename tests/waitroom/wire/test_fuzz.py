@@ -7,7 +7,7 @@ import pytest
 from tests.waitroom.wire import fuzz
 from tests.waitroom.wire.oracles import llhttp_requests
 
-EXAMPLES = 1000 if os.environ.get("CI") == "true" else 300
+EXAMPLES = 600 if os.environ.get("CI") == "true" else 300
 
 
 def test_requests_cut_anywhere_are_read_as_whole_ones() -> None:

@@ -10,7 +10,6 @@ from waitroom.wire.rewriting import OURS, to_origin, to_visitor, upgrade_of
 from waitroom.wire.targets import target_of
 
 ADMISSION = b"X-Waitroom-Admission: ours"
-DATE = b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 
 
 def sent_on(*lines: bytes, first: bytes = b"GET /a HTTP/1.1", is_chunked: bool = False) -> list[bytes]:
@@ -23,12 +22,12 @@ def sent_on(*lines: bytes, first: bytes = b"GET /a HTTP/1.1", is_chunked: bool =
 
 
 def passed_on(*lines: bytes, first: bytes = b"HTTP/1.1 200 OK", is_private: bool = False) -> list[bytes]:
-    """The lines that a visitor gets for a response with these, without Date."""
+    """The lines that a visitor gets for a response with these."""
     head = response_head(b"\r\n".join([first, *lines, b"\r\n"]))
     ours = b"Set-Cookie: wr-site=new\r\n" if is_private else b""
-    passed = to_visitor(head, ours + DATE, is_private=is_private)
+    passed = to_visitor(head, ours, is_private=is_private)
     assert passed.endswith(b"\r\n\r\n")
-    return [line for line in passed[:-4].split(b"\r\n") if not line.startswith(b"Date: ")]
+    return passed[:-4].split(b"\r\n")
 
 
 HOST = b"Host: shop"
