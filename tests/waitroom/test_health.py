@@ -1,6 +1,8 @@
 """How well an origin does: ejection after failures, checks that take it out, and its slow return."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from waitroom.health import LEAST_WEIGHT, Health
 from waitroom.origin_terms import OriginTerms
@@ -125,3 +127,21 @@ def test_without_slow_start_the_whole_share_is_back_at_once() -> None:
     health = Health(OriginTerms(eject_after=1, eject_s=10, slow_start_s=0))
     health.failed(0)
     assert [health.weight(now_s) for now_s in (9, 10)] == [0, 1]
+
+
+@given(st.lists(st.tuples(st.sampled_from("sf+-w"), st.floats(0, 60)), max_size=40))
+def test_an_origin_that_is_known_to_be_well_has_its_full_weight(story: list[tuple[str, float]]) -> None:
+    """Whatever happened before, and without being asked for its weight."""
+    health, now_s = Health(TERMS), 0.0
+    for act, later_s in story:
+        now_s += later_s
+        match act:
+            case "s":
+                health.succeeded(now_s)
+            case "f":
+                health.failed(now_s)
+            case "w":
+                health.weight(now_s)
+            case _:
+                check(health, act, now_s)
+        assert not health.is_well or health.weight(now_s) == 1

@@ -1,11 +1,15 @@
 """Tickets: whatever is not ours, or was touched, is refused."""
 
+import base64
+import hashlib
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from waitroom.errors import ForgedTicketError, TicketError
-from waitroom.ticket import Ticket, TicketSigner
+from waitroom.ticket import SALT, Ticket, TicketSigner
 
 TICKET = Ticket(line="site", epoch=1, number=4711, issued_s=1_800_000_000, visitor="bm9ib2R5")
 SIGNER = TicketSigner([b"new secret", b"old secret"])
@@ -34,6 +38,15 @@ def test_every_change_of_a_character_is_refused() -> None:
         changed = text[:i] + ("A" if character != "A" else "B") + text[i + 1 :]
         with pytest.raises(TicketError):
             SIGNER.read(changed)
+
+
+@given(st.binary(min_size=1, max_size=100))
+def test_the_mac_is_hmac_sha_256(secret: bytes) -> None:
+    """RFC 2104: the first half of it, over all that stands before, as base64url without padding (RFC 4648)."""
+    body, _, mac = TicketSigner([secret]).sign(TICKET).encode().rpartition(b".")
+    key = hmac.digest(secret, SALT, hashlib.sha256)
+    expected = hmac.digest(key, body, hashlib.sha256)[:16]
+    assert base64.urlsafe_b64decode(mac + b"==") == expected
 
 
 @given(st.text(st.characters()))

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.waitroom.wire.messages import chunked
-from waitroom.wire.bodies import LONGEST_LINE, ChunkedBody, CloseBody, LengthBody, chunk, request_body, response_body
+from waitroom.wire.bodies import (
+    LONGEST_LINE,
+    ChunkedBody,
+    CloseBody,
+    LengthBody,
+    chunk,
+    is_whole,
+    request_body,
+    response_body,
+)
 from waitroom.wire.errors import FramingError, RequestError, ResponseError
 from waitroom.wire.heads import request_head, response_head
 
@@ -194,3 +203,19 @@ def test_many_small_chunks_cost_no_more_than_they_are() -> None:
     content, _ = ChunkedBody().feed(data)
     assert content == b"a" * 1000
     assert Counted.copied < 2 * len(data)
+
+
+@pytest.mark.parametrize("status", [200, 204, 206, 304, 404])
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+@pytest.mark.parametrize("lengths", [[], [b"0"], [b"2"], [b"02"], [b"+2"], [b"2", b"2"]])
+@pytest.mark.parametrize("codings", [[], [CHUNKED]])
+def test_what_is_whole_at_once_is_what_its_framing_says(
+    status: int, method: bytes, lengths: list[bytes], codings: list[bytes]
+) -> None:
+    lines = [*(b"Content-Length: " + length for length in lengths), *codings]
+    head = response_head(b"\r\n".join([b"HTTP/1.1 %d OK" % status, *lines, b"\r\n"]))
+    for content in (b"", b"a", b"ab", b"abc"):
+        if is_whole(head, method, content):
+            body = response_body(head, method)
+            assert (body.feed(content) if body else (b"", content)) == (content, b"")
+            assert body is None or body.is_done
