@@ -1,5 +1,5 @@
-"""TCP keepalive: the system asks now and then whether the other end is still there, so that who vanished without a word,
-as in the midst of a silent stream, is noticed in the end."""
+"""TCP keepalive: the system asks now and then whether the other end is still there, so that who vanished without a
+word, as in the midst of a silent stream, is noticed in the end."""
 
 import socket
 
