@@ -67,6 +67,8 @@ class Store:
         self._scripts = {name: _script(name) for name in TRANSITIONS}
         # Each server that is lost, and one line by which to ask for it.
         self._lost: dict[str, str] = {}
+        self._under_way: set[asyncio.Timeout] = set()
+        self._is_closed = False
 
     @property
     def lost(self) -> bool:
@@ -81,16 +83,22 @@ class Store:
 
         Raises NoLineError, or StoreLostError if Redis can't be reached, can't write, or answers too late.
         """
+        if self._is_closed:
+            raise StoreLostError("the store is closed")
         if self.is_lost(line):
             raise StoreLostError("Redis was lost, and has not answered since")
+        deadline = asyncio.timeout(self._client.deadline_s)
         try:
-            async with asyncio.timeout(self._client.deadline_s):
+            async with deadline:
+                self._under_way.add(deadline)
                 return await self._evaluate(self._scripts[transition], line_keys(line), arguments)
         except LOSSES as exc:
             if "NOLINE" in str(exc):
                 raise NoLineError(line) from exc
             self._lost[self._client.server(line)] = line
             raise loss(exc) from exc
+        finally:
+            self._under_way.discard(deadline)
 
     async def ping(self) -> None:
         """Asks whether what is lost can be used again; if nothing is, whether Redis can be used at all.
@@ -110,6 +118,14 @@ class Store:
         await self._client.follow()
 
     async def close(self) -> None:
+        """Calls under way raise StoreLostError: one that is just connecting would leave its connection open."""
+        self._is_closed = True
+        now_s = asyncio.get_running_loop().time()
+        for deadline in self._under_way:
+            if not deadline.expired():
+                deadline.reschedule(now_s)
+        while self._under_way:
+            await asyncio.sleep(0.001)
         await self._client.close()
 
     async def _evaluate(self, script: Script, keys: Sequence[str], arguments: Sequence[int | str | bytes]) -> Any:
