@@ -158,11 +158,6 @@ def problem(status: int, code: str, title: str, detail: str = "", retry_after_s:
     return Response(status, (*PROBLEM_FIELDS, *retry), json.dumps(body).encode())
 
 
-def bad_request(status: int, code: str, title: str, detail: str) -> Response:
-    """For what can't be read as a request, or may not be passed on: nobody knows yet what answer it understands."""
-    return problem(status, code, title, detail)
-
-
 def _json(body: dict[str, object]) -> Response:
     return Response(200, JSON_FIELDS, json.dumps(body).encode())
 

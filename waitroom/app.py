@@ -32,11 +32,13 @@ from waitroom.memory import Memory
 from waitroom.metrics import Metrics
 from waitroom.origin_connection import OriginConnection
 from waitroom.origins import Origins
+from waitroom.outlooks import Outlooks
 from waitroom.own import Own
 from waitroom.pages import Pages
 from waitroom.papers import Papers
 from waitroom.places import Places
 from waitroom.reception import Reception
+from waitroom.recognition import Recognition
 from waitroom.records import Records
 from waitroom.settings import Settings
 from waitroom.siblings import Siblings
@@ -169,16 +171,19 @@ def _front(
     issuer = config.settings.server.issuer
     tickets = TicketSigner(key_ring.ticket)
     verifier = AdmissionVerifier({key.id: key.public for key in key_ring.admission}, issuer)
-    reception = Reception(lines, tickets, verifier, Draws(key_ring.lasting), time.time)
+    draws = Draws(key_ring.lasting)
+    recognition = Recognition(lines, tickets, verifier, draws, time.time)
+    outlooks = Outlooks(lines, draws)
+    reception = Reception(lines, recognition, outlooks, time.time)
     papers = Papers(tickets, AdmissionSigner(key_ring.admission, issuer), time.time)
     answers = Answers(Pages())
-    judge = Judge(reception, papers, answers, key_ring.lasting)
+    judge = Judge(recognition, reception, papers, answers, key_ring.lasting)
     clients = Clients([ipaddress.ip_network(network) for network in config.settings.server.trusted_proxies])
     tunnels = Tunnels(judge, clients)
     front = Front(
         rooms=lambda: config.rooms,
         judge=judge,
-        places=Places(reception, judge, papers, answers),
+        places=Places(reception, outlooks, judge, papers, answers),
         own=Own(key_ring, lines),
         choose=origins.choose,
         records=records,

@@ -16,7 +16,8 @@ from waitroom.headers import cookie, cookie_names, values
 from waitroom.pages import local
 from waitroom.papers import Papers
 from waitroom.place import Place
-from waitroom.reception import Reception, Sure, Visit
+from waitroom.reception import Reception
+from waitroom.recognition import Recognition, Sure, Visit
 from waitroom.response import Response
 from waitroom.rooms import Room, Route
 from waitroom.ticket import Ticket
@@ -60,11 +61,19 @@ class Say:
 class Judge:
     """`identity_secret` keys the hashes of identities."""
 
-    def __init__(self, reception: Reception, papers: Papers, answers: Answers, identity_secret: bytes) -> None:
+    def __init__(
+        self,
+        recognition: Recognition,
+        reception: Reception,
+        papers: Papers,
+        answers: Answers,
+        identity_secret: bytes,
+    ) -> None:
+        self._recognition = recognition
         self._reception = reception
         self._papers = papers
         self._answers = answers
-        self._now_s = reception.now_s
+        self._now_s = recognition.now_s
         self._identity_secret = identity_secret
         self._sure: dict[str, tuple[Sure, Carry]] = {}
 
@@ -82,7 +91,7 @@ class Judge:
         return self._found_out(room, route.key or "", token)
 
     def _found_out(self, room: Room, key: str, token: str) -> Carry | None:
-        sure = self._reception.recall(room, key, token) if token and not room.identity else None
+        sure = self._recognition.recall(room, key, token) if token and not room.identity else None
         if sure:
             if len(self._sure) >= MOST_SURE:
                 self._sure.clear()

@@ -30,7 +30,6 @@ class Peer:
     """Who connected, and whether by TLS. Where a PROXY header told, it is who connected to the balancer."""
 
     address: str
-    port: int
     is_tls: bool
 
 
@@ -79,7 +78,7 @@ class Arrival(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # It has none where the visitor is gone already.
         name = transport.get_extra_info("peername") or ("", 0)
-        protocol = self._protocol_of(Peer(_plain(name[0]), name[1], self._is_tls))
+        protocol = self._protocol_of(Peer(_plain(name[0]), self._is_tls))
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
 
@@ -130,7 +129,7 @@ class ProxiedListener:
                 return
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            peer = Peer(_plain(name[0]), name[1], self._tls is not None)
+            peer = Peer(_plain(name[0]), self._tls is not None)
             task = self._loop.create_task(self._welcome(connection, peer))
             self._welcomes.add(task)
             task.add_done_callback(self._welcomes.discard)
@@ -156,7 +155,7 @@ class ProxiedListener:
         """Raises ProxyHeaderError, OSError."""
         async with asyncio.timeout(self._head_s):
             header = await _read_header(connection)
-        return balancer if header.source is None else Peer(header.source, header.port, balancer.is_tls)
+        return balancer if header.source is None else Peer(header.source, balancer.is_tls)
 
     def _believes(self, address: str) -> bool:
         return any(ipaddress.ip_address(address) in network for network in self._proxies)

@@ -71,7 +71,7 @@ class Metrics:
         seconds: float,
         origin_seconds: float | None = None,
     ) -> None:
-        """Counts a request that has ended: to be called once for each, instead of `count`.
+        """Counts a request that has ended: to be called once for each.
 
         `seconds` are all that it took, and `origin_seconds` what the origin took of them, None if none was asked.
         `status` is 0 where nothing was answered.
@@ -89,10 +89,6 @@ class Metrics:
         own = counts.own
         own.counts[bisect_left(OWN_S, seconds)] += 1
         own.sum_s += seconds
-
-    def count(self, room: str, outcome: str) -> None:
-        """Counts a request by its outcome alone."""
-        self._rooms[room].outcomes[outcome] += 1
 
     def origin_failed(self, room: str, kind: str) -> None:
         """Counts that an origin gave no usable response: it was unreachable, timed out, or whatever `kind` says."""

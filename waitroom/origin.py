@@ -71,10 +71,6 @@ class Origin(Generic[T]):
         """In a row."""
         return self.health.failures
 
-    @property
-    def is_available(self) -> bool:
-        return not self.why_not()
-
     def weight(self, now_s: float) -> float:
         """Its share beside others: 0 where no request should go there, 1 at most; it grows while it starts slowly."""
         return self.health.weight(now_s) if self.busy < self.terms.connections else 0.0

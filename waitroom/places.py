@@ -11,6 +11,7 @@ from waitroom.asking import Asking
 from waitroom.cookies import admission_names, ticket_names
 from waitroom.errors import StoreLostError
 from waitroom.judge import Judge, Say
+from waitroom.outlooks import Outlooks
 from waitroom.papers import Papers
 from waitroom.reception import Reception
 from waitroom.response import Response
@@ -39,8 +40,11 @@ class Question:
 class Places:
     """Answers under /.waitroom/rooms/."""
 
-    def __init__(self, reception: Reception, judge: Judge, papers: Papers, answers: Answers) -> None:
+    def __init__(
+        self, reception: Reception, outlooks: Outlooks, judge: Judge, papers: Papers, answers: Answers
+    ) -> None:
         self._reception = reception
+        self._outlooks = outlooks
         self._judge = judge
         self._papers = papers
         self._answers = answers
@@ -64,7 +68,7 @@ class Places:
                 place = await self._reception.place(room, self._judge.visit(room, key, asking))
                 return Say("poll", self._answers.place(place))
             case "draw":
-                told = self._reception.draw(room, key)
+                told = self._outlooks.draw(room, key)
                 if told is None:
                     return Say("draw", problem(404, "no_draw", "No draw here", f"{room.title} draws no places."))
                 return Say("draw", self._answers.draw(told))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from waitroom.clients import Clients
 from waitroom.exchange import Exchange
 from waitroom.judge import Carry, Judge
-from waitroom.reception import Visit
+from waitroom.recognition import Visit
 from waitroom.rooms import Room
 
 CHECK_S = 2.0

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.waitroom.line_bench import LIMITS
-from waitroom.answers import Answers, bad_request
+from waitroom.answers import Answers, problem
 from waitroom.asking import Asking, read
 from waitroom.headers import Client
 from waitroom.pages import Pages, content_security_policy
@@ -172,8 +172,8 @@ def test_place_is_json_whatever_it_holds(place: Place) -> None:
     assert list(json.loads(response.body)) == names.split()
 
 
-def test_who_sent_no_request_is_told_why() -> None:
-    response = bad_request(431, "fields_too_large", "Too many fields", "100 fields are taken.")
+def test_a_program_is_told_why() -> None:
+    response = problem(431, "fields_too_large", "Too many fields", "100 fields are taken.")
     assert response.status == 431
     assert json.loads(response.body) == {
         "status": 431,

@@ -255,7 +255,7 @@ def test_a_change_of_rooms_keeps_the_origins_that_stay(bench: Bench) -> None:
     bench.apply(site=[B, A])
     assert bench.of(A) is kept
     assert connection.is_usable
-    assert not kept.is_available
+    assert kept.why_not() == "ejected"
 
 
 def test_a_change_of_rooms_closes_the_idle_connections_of_origins_that_go(bench: Bench) -> None:

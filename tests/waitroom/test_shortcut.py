@@ -27,9 +27,11 @@ from waitroom.judge import Carry, Judge, Say
 from waitroom.limits import Mode, OnStoreLoss
 from waitroom.lines import Lines
 from waitroom.memory import Memory
+from waitroom.outlooks import Outlooks
 from waitroom.pages import Pages
 from waitroom.papers import Papers
 from waitroom.reception import Reception
+from waitroom.recognition import Recognition
 from waitroom.rooms import Room, Rooms
 from waitroom.store import Store
 from waitroom.ticket import TicketSigner
@@ -45,10 +47,11 @@ SHIFTS_S = [0, 100, 290, 305, 500, 610]
 
 @dataclass
 class Bench:
-    """A judge, its reception and its lines, over a Redis; `shift_s` is how far its clock is ahead of Redis's."""
+    """A judge, what it judges by, and its lines, over a Redis; `shift_s` is how far its clock is ahead of Redis's."""
 
     room: Room
     lines: Lines
+    recognition: Recognition
     reception: Reception
     judge: Judge
     jars: list[dict[str, str]] = field(default_factory=lambda: [{}, {}, {}])  # of three visitors
@@ -73,7 +76,7 @@ class Bench:
         fields = [("Host", "shop"), ("Cookie", cookies), *PAGE.items()]
         asking = read("GET", path.decode(), fields, client=Client("127.0.0.1", "http", "shop"), request_id="")
         token = cookie(Block([], {b"cookie": [cookies.encode("latin-1")]}), route.admission_names[0])
-        sure = self.reception.recall(self.room, "", token)
+        sure = self.recognition.recall(self.room, "", token)
         carry = self.judge.at_once(self.room, route, token)
         if sure:
             received = await self.reception.receive(self.room, self.judge.visit(self.room, "", asking))
@@ -115,9 +118,12 @@ async def benching(folder: Path, redis: PrivateRedis) -> AsyncIterator[Bench]:
     def now_s() -> float:
         return time.time() + bench.shift_s
 
-    reception = Reception(lines, tickets, verifier, Draws(key_ring.lasting), now_s)
+    draws = Draws(key_ring.lasting)
+    recognition = Recognition(lines, tickets, verifier, draws, now_s)
+    reception = Reception(lines, recognition, Outlooks(lines, draws), now_s)
     papers = Papers(tickets, AdmissionSigner(key_ring.admission, "waitroom"), now_s)
-    bench = Bench(room, lines, reception, Judge(reception, papers, Answers(Pages()), key_ring.lasting))
+    judge = Judge(recognition, reception, papers, Answers(Pages()), key_ring.lasting)
+    bench = Bench(room, lines, recognition, reception, judge)
     running = asyncio.create_task(lines.run())
     try:
         await bench.tick()
@@ -164,7 +170,7 @@ async def take(bench: Bench, act: str, what: Any) -> None:
 
 def numbers(bench: Bench) -> list[int]:
     """Of the admissions in the cookies, 0 for none."""
-    known = (bench.reception._known.get(("site", jar.get(ADMISSION, ""))) for jar in bench.jars)
+    known = (bench.recognition._known.get(("site", jar.get(ADMISSION, ""))) for jar in bench.jars)
     return [one.number if one else 0 for one in known]
 
 

@@ -24,8 +24,6 @@ LAST_CHUNK = b"0\r\n\r\n"
 class LengthBody:
     """A body of a known length."""
 
-    is_chunked: ClassVar[bool] = False
-
     def __init__(self, length: int) -> None:
         self.left = length
 
@@ -46,7 +44,6 @@ class LengthBody:
 class CloseBody:
     """A body that ends with its connection."""
 
-    is_chunked: ClassVar[bool] = False
     is_done: ClassVar[bool] = False
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
@@ -58,7 +55,6 @@ class CloseBody:
 class ChunkedBody:
     """A chunked body; its extensions and trailers are dropped."""
 
-    is_chunked: ClassVar[bool] = True
     is_done: bool = False
     _left: int = 0  # of the chunk under way
     _line: bytes = b""  # begun, and not ended
