@@ -25,6 +25,7 @@ from waitroom.gate import Forward
 from waitroom.headers import Client
 from waitroom.judge import Carry, Judge, Say
 from waitroom.limits import Mode, OnStoreLoss
+from waitroom.line import CLOCKS_MS
 from waitroom.lines import Lines
 from waitroom.memory import Memory
 from waitroom.outlooks import Outlooks
@@ -103,7 +104,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def benching(folder: Path, redis: PrivateRedis) -> AsyncIterator[Bench]:
+async def benching(folder: Path, redis: PrivateRedis, shift_s: float = 0.0) -> AsyncIterator[Bench]:
     waitroom = Waitroom(folder, redis.url, 1)
     waitroom.set(cap=1000, rate_per_minute=600, bypass=["/free"])
     config = ConfigFile(waitroom.config)
@@ -123,7 +124,7 @@ async def benching(folder: Path, redis: PrivateRedis) -> AsyncIterator[Bench]:
     reception = Reception(lines, recognition, Outlooks(lines, draws), now_s)
     papers = Papers(tickets, AdmissionSigner(key_ring.admission, "waitroom"), now_s)
     judge = Judge(recognition, reception, papers, Answers(Pages()), key_ring.lasting)
-    bench = Bench(room, lines, recognition, reception, judge)
+    bench = Bench(room, lines, recognition, reception, judge, shift_s=shift_s)
     running = asyncio.create_task(lines.run())
     try:
         await bench.tick()
@@ -196,6 +197,22 @@ def test_what_is_said_at_once_is_what_asking_would_have_said(tmp_path: Path, red
 
     agrees()
     assert shortcuts > 200  # they were taken in the stories, too
+
+
+@pytest.mark.parametrize("act", ["release", "revoke"])
+async def test_whose_place_is_gone_goes_on_no_more(tmp_path: Path, redis: PrivateRedis, act: str) -> None:
+    """Not even by an admission whose lease is beyond doubt, since it was issued well after the line began."""
+    redis.client.flushall()
+    async with benching(tmp_path, redis, shift_s=2 * CLOCKS_MS / 1000) as bench:
+        for visitor in range(3):
+            await bench.come(visitor)
+        token, number = bench.jars[0][ADMISSION], numbers(bench)[0]
+        assert bench.recognition.recall(bench.room, "", token)
+        do = bench.reception.release_number if act == "release" else bench.reception.revoke_number
+        await do(bench.room, "", number)
+        assert bench.recognition.recall(bench.room, "", token) is None
+        await bench.come(0)
+        assert all(bench.recognition.recall(bench.room, "", bench.jars[other][ADMISSION]) for other in (1, 2))
 
 
 @pytest.mark.parametrize("on_loss", ON_LOSS)
