@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from operator import itemgetter
 from typing import Any
 
@@ -13,6 +15,7 @@ from waitroom.line import Line
 from waitroom.lines import Lines
 from waitroom.merged_metrics import merge
 from waitroom.metrics import Metrics
+from waitroom.origins import OriginState
 from waitroom.rooms import Room
 from waitroom.siblings import Siblings
 
@@ -20,8 +23,16 @@ from waitroom.siblings import Siblings
 class Admin:
     """Handlers for operators. They are not for the public: the listener is."""
 
-    def __init__(self, config: ConfigFile, lines: Lines, metrics: Metrics, siblings: Siblings | None = None) -> None:
+    def __init__(
+        self,
+        config: ConfigFile,
+        lines: Lines,
+        metrics: Metrics,
+        origins: Callable[[], Sequence[OriginState]],
+        siblings: Siblings | None = None,
+    ) -> None:
         """With `siblings`, it answers for them too."""
+        self._origins = origins
         self._config = config
         self._lines = lines
         self._metrics = metrics
@@ -48,6 +59,7 @@ class Admin:
                 "config": str(self._config.path),
                 "config_faults": [str(fault) for fault in self._config.faults],
                 "store_lost": self._lines.store_lost,
+                "origins": [asdict(origin) for origin in self._origins()],
                 "rooms": [self._row(room, key, line) for room in self._config.rooms for key, line in self._of(room)],
             }
         )

@@ -91,13 +91,14 @@ async def running(config: ConfigFile, inherited: Inherited | None = None) -> Asy
             await _in_background(stack, work)
         siblings = _siblings(stack, state, inherited.generation) if inherited else None
         if siblings:
-            own = Admin(config, lines, metrics)
+            own = Admin(config, lines, metrics, origins.states)
             await _serve_operators(stack, [siblings.listen()], own.routes())
         if settings.admin.listen in sockets:
-            admin = Admin(config, lines, metrics, siblings)
+            admin = Admin(config, lines, metrics, origins.states, siblings)
             await _serve_operators(stack, sockets[settings.admin.listen], admin.routes())
         connections = Connections(front, settings.server.limits.to_limits())
         metrics.watch_connections(connections.states)
+        metrics.watch_origins(origins.states)
         fronts = await _serve_visitors(stack, settings, sockets, connections)
         log.info("a process serves %s", ", ".join(settings.public_addresses))
         yield fronts

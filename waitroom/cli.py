@@ -97,12 +97,13 @@ def status(config: Path) -> None:
     url = f"http://{load(config).admin.listen}/status"
     try:
         with urllib.request.urlopen(url, timeout=5) as response:
-            _show(json.load(response))
+            show(json.load(response))
     except (urllib.error.URLError, OSError, ValueError) as exc:
         raise Failure(f"no waitroom answers at {url}: {exc}") from exc
 
 
-def _show(state: dict[str, Any]) -> None:
+def show(state: dict[str, Any]) -> None:
+    """Prints what the admin listener says of itself."""
     console = Console()
     table = Table(
         "Room", "Key", "Mode", "Inside / cap", "Waiting", "Calls/min measured / set", "Joined", "Called", "Claimed"
@@ -124,5 +125,9 @@ def _show(state: dict[str, Any]) -> None:
         console.print(f"{len(state['workers'])} workers serve.")
     if lost := [room["room"] for room in state["rooms"] if room["store_lost"]]:
         console.print(f"[red]Redis is lost for {', '.join(lost)}: places are kept, nobody is called.")
+    for origin in state["origins"]:
+        if origin["why_not"]:
+            fault = f": {origin['fault']}" if origin["fault"] else ""
+            console.print(f"[red]The origin {origin['url']} is {origin['why_not']}{fault}")
     for fault in state["config_faults"]:
         console.print(f"[red]Refused configuration: {fault}")

@@ -14,7 +14,8 @@ from prometheus_client.samples import Sample
 OF_LINES = {
     f"waitroom_{name}"
     for name in (
-        "store_lost", "inside", "late", "waiting", "cap", "rate_per_minute", "joined", "called", "claimed", "released"
+        "store_lost", "inside", "late", "waiting", "cap", "rate_per_minute", "joined", "called", "claimed", "released",
+        "origin_up",
     )
 }  # fmt: skip
 # When a counter was made says nothing of the sum.

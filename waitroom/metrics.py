@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from waitroom.line_metrics import LineCollector
 from waitroom.lines import Lines
+from waitroom.origins import OriginState
 from waitroom.rooms import Room
 
 # Upper bounds, in seconds. Our own share of a request is below a millisecond unless something is wrong.
@@ -102,6 +103,10 @@ class Metrics:
         """Adds how many visitors' connections there are, by state."""
         self.registry.register(ConnectionCollector(connections))
 
+    def watch_origins(self, origins: Callable[[], Iterable[OriginState]]) -> None:
+        """Adds how the origins are doing."""
+        self.registry.register(OriginCollector(origins))
+
     def watch_access_log(self, dropped: Callable[[], int]) -> None:
         """Adds how many entries the access log has dropped."""
         self.registry.register(AccessLogCollector(dropped))
@@ -172,6 +177,32 @@ class ConnectionCollector(Collector):
         for state, count in self._connections().items():
             family.add_metric([state], count)
         yield family
+
+
+class OriginCollector(Collector):
+    """How the origins are doing when Prometheus asks."""
+
+    def __init__(self, origins: Callable[[], Iterable[OriginState]]) -> None:
+        self._origins = origins
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("waitroom_origin_up", "1 while an origin may be asked.", labels=["origin"])
+        text = "Connections to an origin, in use or kept."
+        connections = GaugeMetricFamily("waitroom_origin_connections", text, labels=["origin", "state"])
+        for url, states in _by_url(self._origins()).items():
+            up.add_metric([url], int(any(state.is_available for state in states)))
+            connections.add_metric([url, "busy"], sum(state.busy for state in states))
+            connections.add_metric([url, "idle"], sum(state.idle for state in states))
+        yield up
+        yield connections
+
+
+def _by_url(origins: Iterable[OriginState]) -> dict[str, list[OriginState]]:
+    """Rooms with terms of their own each have their own view of an origin."""
+    states: defaultdict[str, list[OriginState]] = defaultdict(list)
+    for state in origins:
+        states[state.url].append(state)
+    return states
 
 
 class AccessLogCollector(Collector):
