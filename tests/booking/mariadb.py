@@ -22,18 +22,19 @@ class PrivateMariaDB:
     def __init__(self, folder: Path) -> None:
         self._data = folder / "data"
         # A socket's path may have 107 characters, and a test's folder more.
-        self._sockets = Path(tempfile.mkdtemp(prefix="mariadb-"))
-        self.socket = self._sockets / "s"
+        self._own = Path(tempfile.mkdtemp(prefix="mariadb-"))
+        self.socket = self._own / "s"
         self._user = getpass.getuser()
         self._process: subprocess.Popen[bytes] | None = None
 
     def install(self) -> None:
-        options = [f"--datadir={self._data}", f"--user={self._user}", "--auth-root-authentication-method=normal"]
-        subprocess.run([str(INSTALL), "--no-defaults", *options, "--skip-test-db"], check=True, capture_output=True)
+        options = [*self._options, "--auth-root-authentication-method=normal", "--skip-test-db"]
+        done = subprocess.run([str(INSTALL), "--no-defaults", *options], check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{INSTALL} failed: {done.stdout[-1000:]} {done.stderr[-1000:]}")
 
     def start(self) -> None:
-        options = [f"--datadir={self._data}", f"--socket={self.socket}", f"--user={self._user}"]
-        command = [str(SERVER), "--no-defaults", *options, *OPTIONS]
+        command = [str(SERVER), "--no-defaults", *self._options, f"--socket={self.socket}", *OPTIONS]
         with (self._data / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 30
@@ -51,7 +52,7 @@ class PrivateMariaDB:
 
     def remove(self) -> None:
         self.kill()
-        shutil.rmtree(self._sockets)
+        shutil.rmtree(self._own)
 
     def url(self, database: str) -> str:
         return f"mysql+aiomysql://root@localhost/{database}?unix_socket={self.socket}&charset=utf8mb4"
@@ -60,6 +61,11 @@ class PrivateMariaDB:
         url = f"mysql+pymysql://root@localhost/?unix_socket={self.socket}"
         with create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
             connection.execute(text(statement))
+
+    @property
+    def _options(self) -> list[str]:
+        # A server that starts removes what it takes for its own leavings, and in a shared folder another's tables.
+        return [f"--datadir={self._data}", f"--tmpdir={self._own}", f"--user={self._user}"]
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as client:
