@@ -6,17 +6,17 @@ that was read without doubt becomes an exchange; anything else is refused, and t
 
 import asyncio
 import contextlib
-import re
 import socket
 import struct
 from typing import Protocol, cast
 
 from waitroom.exchange import Asker, Exchange
-from waitroom.wire.bodies import Body, LengthBody, request_body
+from waitroom.wire.bodies import Body
 from waitroom.wire.errors import FramingError, RequestError
-from waitroom.wire.heads import END, NO_FIELDS, RequestHead, is_hopeless, request_head
+from waitroom.wire.heads import NO_FIELDS, RequestHead
 from waitroom.wire.limits import WireLimits
-from waitroom.wire.targets import Target, target_of
+from waitroom.wire.requests import end_of_head, read, without_empty_lines
+from waitroom.wire.targets import Target
 
 BUFFER_BYTES = 65_536
 # How long a connection is read on after a last answer, so that a reset does not swallow it (RFC 9112, section 9.6).
@@ -25,7 +25,6 @@ LINGER_BYTES = 1_048_576
 # A visitor that has closed its side is asked now and then whether it still reads.
 FIRST_ASK_S = 1.0
 NEXT_ASK_S = 10.0
-EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -53,7 +52,6 @@ class FrontConnection(asyncio.Protocol):
         self.asker: Asker | None = None
         self._host = host
         self._limits = host.limits
-        self._least_bytes = min(host.limits.target_bytes, host.limits.fields_bytes)  # of a head that may be too large
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._body: Body | None = None
@@ -288,21 +286,13 @@ class FrontConnection(asyncio.Protocol):
 
     def _read_request(self, now_s: float) -> bool:
         """Reads a request, if its head has come; says whether it had."""
-        data = self._buffer
-        if data.startswith(b"\r\n"):  # RFC 9112, section 2.2
-            data = self._buffer = EMPTY_LINES.sub(b"", data, count=1)
-        end = data.find(END) + len(END)
+        data = without_empty_lines(self._buffer)
         try:
-            if end < len(END):
-                self._check_unfinished(data)
+            end = end_of_head(data, self._limits)
+            if not end:
+                self._buffer = data
                 return False
-            head = request_head(data if end == len(data) else data[:end])
-            if end > self._least_bytes or len(head.block.fields) > self._limits.fields_count:
-                self._check_size(head, end)
-            target = target_of(head)
-            body = request_body(head) if head.block.has_body else None
-            if body:
-                self._check_length(body)
+            head, target, body = read(data if end == len(data) else data[:end], self._limits)
         except RequestError as exc:
             self._refuse_unread(exc)
             return False
@@ -334,28 +324,6 @@ class FrontConnection(asyncio.Protocol):
         if body.is_done:
             self._body = None
             exchange.received()
-
-    def _check_unfinished(self, data: bytes) -> None:
-        """Refuses a head that is already too large, or can't become a good one."""
-        line, ended, fields = data.partition(b"\r\n")
-        if len(line) > self._limits.target_bytes + 32:
-            raise RequestError(414, "target_too_long")
-        if ended and len(fields) > self._limits.fields_bytes:
-            raise RequestError(431, "fields_too_large")
-        if is_hopeless(data):
-            raise RequestError(400, "bad_request_line")
-
-    def _check_size(self, head: RequestHead, size: int) -> None:
-        limits = self._limits
-        if len(head.target) > limits.target_bytes:
-            raise RequestError(414, "target_too_long")
-        if len(head.fields) > limits.fields_count or size - len(head.target) > limits.fields_bytes:
-            raise RequestError(431, "fields_too_large")
-
-    def _check_length(self, body: Body) -> None:
-        limit = self._limits.body_bytes
-        if limit and isinstance(body, LengthBody) and body.left > limit:
-            raise RequestError(413, "body_too_large")
 
     # Ending.
 
