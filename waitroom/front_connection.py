@@ -15,7 +15,7 @@ from waitroom.wire.bodies import Body
 from waitroom.wire.errors import FramingError, RequestError
 from waitroom.wire.heads import NO_FIELDS, RequestHead
 from waitroom.wire.limits import WireLimits
-from waitroom.wire.requests import end_of_head, read, without_empty_lines
+from waitroom.wire.requests import read_first, without_empty_lines
 from waitroom.wire.targets import Target
 
 BUFFER_BYTES = 65_536
@@ -286,16 +286,17 @@ class FrontConnection(asyncio.Protocol):
 
     def _read_request(self, now_s: float) -> bool:
         """Reads a request, if its head has come; says whether it had."""
-        data = without_empty_lines(self._buffer)
+        data = self._buffer
+        if data.startswith(b"\r\n"):
+            data = self._buffer = without_empty_lines(data)
         try:
-            end = end_of_head(data, self._limits)
-            if not end:
-                self._buffer = data
-                return False
-            head, target, body = read(data if end == len(data) else data[:end], self._limits)
+            request = read_first(data, self._limits)
         except RequestError as exc:
             self._refuse_unread(exc)
             return False
+        if request is None:
+            return False
+        head, target, body, end = request
         self._buffer = data[end:]
         self._body = body
         self._exchange = exchange = Exchange(self, head, target, body, now_s)

@@ -12,20 +12,38 @@ EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 # Of a request line, what is not its target: the longest method, and the version.
 AROUND_TARGET = 32
 
-Request = tuple[RequestHead, Target, LengthBody | ChunkedBody | None]
+# With the length of its head.
+Request = tuple[RequestHead, Target, LengthBody | ChunkedBody | None, int]
 
 
 def without_empty_lines(data: bytes) -> bytes:
     """What remains of the data behind empty lines, which mean nothing before a request (RFC 9112, section 2.2)."""
-    return EMPTY_LINES.sub(b"", data, count=1) if data.startswith(b"\r\n") else data
+    return EMPTY_LINES.sub(b"", data, count=1)
 
 
-def end_of_head(data: bytes, limits: WireLimits) -> int:
-    """How long the head is at the start of the data; 0 while it is unfinished. Raises RequestError where that is
-    already too large, or can't become a good one."""
-    end = data.find(END)
-    if end >= 0:
-        return end + len(END)
+def read_first(data: bytes, limits: WireLimits) -> Request | None:
+    """The request at the start of the data, None while its head is unfinished. Raises RequestError."""
+    end = data.find(END) + len(END)
+    if end < len(END):
+        _check_unfinished(data, limits)
+        return None
+    head = request_head(data if end == len(data) else data[:end])
+    block, target_size = head.block, len(head.target)
+    if target_size > limits.target_bytes:
+        raise RequestError(414, "target_too_long")
+    if end - target_size > limits.fields_bytes or len(block.fields) > limits.fields_count:
+        raise RequestError(431, "fields_too_large")
+    target = target_of(head)
+    if not block.has_body:
+        return head, target, None, end
+    body = request_body(head)
+    if limits.body_bytes and isinstance(body, LengthBody) and body.left > limits.body_bytes:
+        raise RequestError(413, "body_too_large")
+    return head, target, body, end
+
+
+def _check_unfinished(data: bytes, limits: WireLimits) -> None:
+    """Refuses a head that is already too large, or can't become a good one."""
     line, ended, fields = data.partition(b"\r\n")
     if len(line) > limits.target_bytes + AROUND_TARGET:
         raise RequestError(414, "target_too_long")
@@ -33,21 +51,3 @@ def end_of_head(data: bytes, limits: WireLimits) -> int:
         raise RequestError(431, "fields_too_large")
     if is_hopeless(data):
         raise RequestError(400, "bad_request_line")
-    return 0
-
-
-def read(data: bytes, limits: WireLimits) -> Request:
-    """The request whose head this is. Raises RequestError."""
-    head = request_head(data)
-    target_size = len(head.target)
-    if target_size > limits.target_bytes:
-        raise RequestError(414, "target_too_long")
-    if len(data) - target_size > limits.fields_bytes or len(head.block.fields) > limits.fields_count:
-        raise RequestError(431, "fields_too_large")
-    target = target_of(head)
-    if not head.block.has_body:
-        return head, target, None
-    body = request_body(head)
-    if limits.body_bytes and isinstance(body, LengthBody) and body.left > limits.body_bytes:
-        raise RequestError(413, "body_too_large")
-    return head, target, body
