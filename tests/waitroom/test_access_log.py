@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,13 +152,17 @@ async def test_a_log_that_cannot_be_opened_anew_goes_on_in_the_old_file(
     assert "can't be opened anew" in caplog.text
 
 
+def has_dropped(log: AccessLog, lines: int) -> bool:
+    return log.dropped == lines
+
+
 async def test_a_full_disk_is_told_of_once_and_what_it_did_not_take_is_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with logging_to("/dev/full") as log:
         for dropped in (1, 2, 3):
             note(log)
-            await eventually(lambda dropped=dropped: log.dropped == dropped)  # type: ignore[misc]
+            await eventually(partial(has_dropped, log, dropped))
     told = [record.getMessage() for record in caplog.records]
     assert told == ["/dev/full can't be written, lines are dropped until it can: No space left on device"]
 

@@ -91,7 +91,7 @@ class Player:
         return await self.handle(method, target, own)
 
     async def handle(self, method: str, target: str, fields: CIMultiDict[str]) -> Got | None:
-        raise NotImplementedError
+        raise NotImplementedError  # one that has no example of its own only asks
 
     async def ask(self, method: str, url: str, fields: CIMultiDict[str]) -> tuple[Got, list[str]]:
         """The answer, and its cookies."""
