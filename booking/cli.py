@@ -1,36 +1,42 @@
-"""The command line: `booking serve`, `migrate`, `seed` and `sweep`. Settings come from the environment (BOOKING_*)."""
+"""The command line: `booking serve`, `migrate`, `seed`, `sweep`, `reconcile`, `verify`, `export`, `sandbox`.
+
+Settings come from the environment (BOOKING_*). Exit codes: 0 done, 1 not done, 2 wrong settings or arguments.
+"""
 
 import logging
 import os
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 import uvloop
-from aiohttp import web
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from booking import schema, sweeper
-from booking.app import build
+from booking import export, flights, gateways, reconciliation, schema, serving, sweeper
 from booking.db import Database
-from booking.errors import DatabaseUnavailable
-from booking.sandbox import SandboxGateway
+from booking.embedded import EmbeddedStoreError
+from booking.errors import Problem
+from booking.invariants import INVARIANTS, Breach, breaches
+from booking.sandbox.command import sandbox
 from booking.schema import SchemaBehindError
 from booking.seed import seed as add_flights
+from booking.serving import CannotListenError
 from booking.settings import Settings, SettingsError, read
 from booking.timetable import MOST_FLIGHTS, PERIOD_DAYS
 
-# After the signal to stop, requests under way have this long to end.
-GRACE_S = 20.0
 WRONG_SETTINGS = 2
+# Of a database's integer.
+LARGEST_ID = 2**31 - 1
+# What a command ends with instead of a traceback.
+FAILURES = (CannotListenError, EmbeddedStoreError, Problem, SchemaBehindError)
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 
 @click.group()
@@ -40,32 +46,20 @@ def main(context: click.Context) -> None:
     try:
         settings = read(os.environ)
     except SettingsError as exc:
-        for fault in exc.faults:
-            click.echo(fault, err=True)
-        sys.exit(WRONG_SETTINGS)
+        _fail_settings(exc)
     context.obj = settings
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+main.add_command(sandbox)
 
 
 @main.command()
 @click.pass_obj
 def serve(settings: Settings) -> None:
     """Serve the site until SIGTERM or SIGINT."""
-    try:
-        web.run_app(
-            build(settings),
-            host=settings.host,
-            port=settings.port,
-            shutdown_timeout=GRACE_S,
-            access_log=None,
-            print=lambda _banner: log.info("Serving on http://%s", settings.listen),
-            loop=uvloop.new_event_loop(),
-        )
-    except OSError as exc:
-        _fail(f"cannot listen on {settings.listen}: {exc.strerror}. Choose another BOOKING_LISTEN.")
-    except (SchemaBehindError, DatabaseUnavailable) as exc:
-        _fail(str(exc))
+    _run(serving.serve(settings))
 
 
 @main.command()
@@ -97,6 +91,59 @@ def sweep(settings: Settings) -> None:
     click.echo(str(_run(_sweep(settings))))
 
 
+@main.command()
+@click.option(
+    "--older-than",
+    "late_s",
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.IntRange(min=0),
+    help="Ask about payments of which nothing was heard for so long.",
+)
+@click.pass_obj
+def reconcile(settings: Settings, late_s: int) -> None:
+    """Ask the gateway about all open payments, pay all due refunds, look into all events: until nothing is left to do.
+
+    Exits with 1 if something is still open then.
+    """
+    done = _run(_reconcile(settings, late_s))
+    click.echo(str(done))
+    if not done.is_all:
+        sys.exit(1)
+
+
+@main.command()
+@click.pass_obj
+def verify(settings: Settings) -> None:
+    """Ask the records whether all holds that must: seats, parties, money, states. Reads all of them.
+
+    Exits with 1 if something does not.
+    """
+    found = _run(_verify(settings))
+    for breach in found:
+        click.echo(str(breach))
+    if found:
+        sys.exit(1)
+    click.echo(f"All {len(INVARIANTS)} invariants hold.")
+
+
+@main.command(name="export")
+@click.argument("flight_id", type=click.IntRange(1, LARGEST_ID))
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where to, if not to stdout.")
+@click.option("--all", "everyone", is_flag=True, help="With bookings that are not ticketed, too.")
+@click.pass_obj
+def write_export(settings: Settings, flight_id: int, output: Path | None, everyone: bool) -> None:
+    """Write the manifest of a flight as CSV: who has which seat. FLIGHT_ID is the number in the flight's address."""
+    try:
+        count = _run(_export(settings, flight_id, output, only_ticketed=not everyone))
+    except OSError as exc:
+        if output is None:
+            raise
+        raise click.FileError(str(output), exc.strerror) from exc
+    click.echo(f"Passengers: {count}", err=True)
+
+
 async def _migrate(settings: Settings) -> None:
     async with _database(settings) as db:
         await db.ping()
@@ -120,9 +167,33 @@ async def _seed(settings: Settings, flights: int) -> None:
 
 
 async def _sweep(settings: Settings) -> sweeper.Swept:
+    async with _current(settings) as db, gateways.connected(settings) as gateway:
+        return await sweeper.sweep(db, gateway, int(time.time()))
+
+
+async def _reconcile(settings: Settings, late_s: int) -> reconciliation.Reconciled:
+    async with _current(settings) as db, gateways.connected(settings) as gateway:
+        return await reconciliation.reconcile(db, gateway, int(time.time()), late_s)
+
+
+async def _verify(settings: Settings) -> list[Breach]:
+    async with _current(settings) as db:
+        return await breaches(db)
+
+
+async def _export(settings: Settings, flight_id: int, output: Path | None, *, only_ticketed: bool) -> int:
+    async with _current(settings) as db:
+        await flights.find(db, flight_id)
+        with export.file_for(output) as file:
+            return await export.write_manifest(db, flight_id, file, only_ticketed=only_ticketed)
+
+
+@asynccontextmanager
+async def _current(settings: Settings) -> AsyncIterator[Database]:
+    """The database, if its schema is that of this version. Raises SchemaBehindError."""
     async with _database(settings) as db:
         await schema.require_current(db)
-        return await sweeper.sweep(db, SandboxGateway(db), int(time.time()))
+        yield db
 
 
 def _database(settings: Settings) -> Database:
@@ -132,9 +203,13 @@ def _database(settings: Settings) -> Database:
 def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return uvloop.run(work)
-    except (SchemaBehindError, DatabaseUnavailable) as exc:
-        _fail(str(exc))
+    except SettingsError as exc:
+        _fail_settings(exc)
+    except FAILURES as exc:
+        raise click.ClickException(str(exc)) from exc
 
 
-def _fail(message: str) -> NoReturn:
-    raise click.ClickException(message)
+def _fail_settings(exc: SettingsError) -> NoReturn:
+    for fault in exc.faults:
+        click.echo(fault, err=True)
+    sys.exit(WRONG_SETTINGS)

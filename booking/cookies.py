@@ -1,9 +1,11 @@
-"""Our two cookies, the session's and the form token's: their names, and the attributes that keep them ours."""
+"""Our cookies, of session, form token and language: their names, and the attributes that keep them ours."""
 
 from aiohttp import web
 
-SESSION = "session"
+ACCESS = "access"
+REFRESH = "refresh"
 FORM = "form"
+LANGUAGE = "language"
 
 
 def get(request: web.Request, name: str) -> str | None:

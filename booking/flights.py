@@ -1,17 +1,34 @@
 """One flight and the map of its seats. Says which seats can be had now, one whose hold has run out among them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking.airports import AIRPORTS, Airport
 from booking.cabins import AISLE_COLUMN, Cabin
 from booking.db import Database
 from booking.errors import Unknown
-from booking.tables import SeatState, bookings, flights, seats
+from booking.fares import DEFAULT_FARE, FARES
+from booking.sentences import say
+from booking.tables import SeatState, bookings, flight_cabins, flights, seats
+
+# So long after the end of a hold its seats stay with an open payment whose gateway does not answer.
+PAYING_GRACE_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class CabinOffer:
+    """One cabin of a flight: what a seat costs by the lowest fare, how many there are, and how many are free."""
+
+    cabin: Cabin
+    price_minor: int
+    seats: int
+    free: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +43,8 @@ class Flight:
     arrives_s: int
     aircraft: str
     grade: str
-    economy_minor: int
-    business_minor: int
     currency: str
-
-    @classmethod
-    def of(cls, row: Row[Any]) -> "Flight":
-        """Out of a row that has (at least) all columns of `flights`."""
-        return cls(**{field.name: getattr(row, field.name) for field in fields(cls)})
+    cabins: tuple[CabinOffer, ...]
 
     @property
     def leaves_from(self) -> Airport:
@@ -60,8 +71,14 @@ class Flight:
     def minutes(self) -> int:
         return (self.arrives_s - self.departs_s) // 60
 
-    def price_minor(self, cabin: str) -> int:
-        return self.business_minor if cabin == Cabin.BUSINESS else self.economy_minor
+    @property
+    def lowest_price_minor(self) -> int:
+        return min(offer.price_minor for offer in self.cabins)
+
+    def price_minor(self, cabin: str, fare: str = DEFAULT_FARE) -> int:
+        """What one seat of a cabin costs by a fare."""
+        offer = next(offer for offer in self.cabins if offer.cabin == cabin)
+        return FARES[fare].price_minor(offer.price_minor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +88,7 @@ class Seat:
     map_row: int
     map_column: int
     state: str
+    version: int
     price_minor: int
 
     @property
@@ -103,8 +121,10 @@ class SeatMap:
 
 
 def is_lapsed(now_s: int) -> ColumnElement[bool]:
-    """Of `bookings`: unpaid, its time is over, and no payment is under way that could still make it a ticket."""
-    return and_(bookings.c.unpaid == 1, bookings.c.held_until_s <= now_s, bookings.c.open_payment.is_(None))
+    """Of `bookings`: its time to pay is over. While a payment is open the sweeper closes it first, for a while."""
+    is_over = bookings.c.held_until_s <= now_s
+    is_given_up = bookings.c.held_until_s <= now_s - PAYING_GRACE_S
+    return and_(bookings.c.unpaid == 1, is_over, or_(bookings.c.open_payment.is_(None), is_given_up))
 
 
 def is_free(now_s: int) -> ColumnElement[bool]:
@@ -114,34 +134,58 @@ def is_free(now_s: int) -> ColumnElement[bool]:
 
 async def find(db: Database, flight_id: int) -> Flight:
     """Raises Unknown."""
-    async with db.reading() as connection:
-        row = (await connection.execute(select(flights).where(flights.c.id == flight_id))).one_or_none()
-    if row is None:
+    async with db.reading("flight") as connection:
+        return await of_id(connection, flight_id)
+
+
+async def of_id(connection: AsyncConnection, flight_id: int) -> Flight:
+    """Raises Unknown."""
+    rows = list(await connection.execute(select(flights).where(flights.c.id == flight_id)))
+    if not rows:
         raise unknown(flight_id)
-    return Flight.of(row)
+    return (await with_cabins(connection, rows))[0]
+
+
+async def with_cabins(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[Flight]:
+    """The flights of rows that have all columns of `flights`, by one query for all their cabins."""
+    query = select(flight_cabins).where(flight_cabins.c.flight_id.in_({row.id for row in rows}))
+    offers: dict[int, list[CabinOffer]] = {}
+    for row in await connection.execute(query.order_by(flight_cabins.c.cabin)):
+        offers.setdefault(row.flight_id, []).append(CabinOffer(Cabin(row.cabin), row.price_minor, row.seats, row.free))
+    return [_flight(row, tuple(offers.get(row.id, ()))) for row in rows]
 
 
 async def seat_map(db: Database, flight_id: int, now_s: int) -> SeatMap:
     """Raises Unknown."""
-    flight = await find(db, flight_id)
     query = (
         select(seats, is_free(now_s).label("is_free"))
         .select_from(seats.outerjoin(bookings, seats.c.booking_id == bookings.c.id))
         .where(seats.c.flight_id == flight_id)
         .order_by(seats.c.map_row, seats.c.map_column)
     )
-    async with db.reading() as connection:
-        rows = await connection.execute(query)
-        return SeatMap(flight, [_seat(row, flight) for row in rows])
+    async with db.reading("seat_map") as connection:
+        flight = await of_id(connection, flight_id)
+        return SeatMap(flight, [_seat(row, flight) for row in await connection.execute(query)])
 
 
 def unknown(flight_id: int) -> Unknown:
-    return Unknown(f"There is no flight {flight_id}. Search again: the timetable may have changed.", link="/")
+    return Unknown(
+        say("There is no flight %(flight_id)s. Search again: the timetable may have changed.", flight_id=flight_id),
+        link="/",
+    )
+
+
+def _flight(row: Row[Any], cabins: tuple[CabinOffer, ...]) -> Flight:
+    columns = {field.name: getattr(row, field.name) for field in fields(Flight) if field.name != "cabins"}
+    return Flight(**columns, cabins=cabins)
 
 
 def _seat(row: Row[Any], flight: Flight) -> Seat:
-    state = SeatState.FREE if row.is_free else row.state
-    return Seat(row.label, row.cabin, row.map_row, row.map_column, state, flight.price_minor(row.cabin))
+    price_minor = flight.price_minor(row.cabin)
+    if row.is_free and row.state != SeatState.FREE:
+        # A lapsed hold is ended before its seat is sold again, and that counts as a version.
+        return Seat(row.label, row.cabin, row.map_row, row.map_column, SeatState.FREE, row.version + 1, price_minor)
+    return Seat(row.label, row.cabin, row.map_row, row.map_column, row.state, row.version, price_minor)
 
 
 def _map_row(number: int, row: list[Seat]) -> MapRow:

@@ -1,49 +1,83 @@
-"""What we ask of a payment gateway, whichever it is.
+"""What we ask of a payment gateway, whichever it is: a page where people pay, what became of it, and money back.
 
-A call may be lost on its way there or back. So each one carries our key, is safe to repeat, and can be asked about.
+No card comes near us: people type it on the gateway's own page. A call may be lost on its way there or back. So each
+one carries a key of ours, is safe to repeat, and can be asked about.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Card:
-    """What the payer typed, checked for form. Never stored, never logged."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be paid. `key` is our idempotency key; people come back to `return_url` (absolute)."""
 
-    number: str
-    expires: str
-    code: str
+    key: str
+    reference: str
+    amount_minor: int
+    currency: str
+    return_url: str
+    email: str
+    language: str
 
-    def __repr__(self) -> str:
-        return f"<Card ending in {self.number[-4:]}>"
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """An order that the gateway knows: what it calls it, and where one pays (absolute, or a path of our site)."""
+
+    gateway_id: str
+    pay_url: str
 
 
 class Outcome(StrEnum):
+    """OPEN may still become one of the others, which are final."""
+
+    OPEN = "open"
     CAPTURED = "captured"
     DECLINED = "declined"
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What the gateway says became of a key. `reason` is a sentence for the payer, empty where the money was taken."""
+    """What became of a checkout. `amount_minor` is what was taken; `reason` is for the payer, of a declined one."""
 
-    key: str
-    amount_minor: int
-    currency: str
+    gateway_id: str
     outcome: Outcome
+    amount_minor: int = 0
+    currency: str = ""
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a gateway tells us unasked: that something about a payment may have changed. `id` is the same for each copy
+    of one event; `payment_key` is ours. What changed is asked, so that order and age do not matter."""
+
+    id: str
+    payment_key: str
+
+
 class Gateway(Protocol):
-    """Each method may raise GatewayUnavailable: then nobody knows whether it happened, and asking again is safe."""
+    """Each coroutine may raise GatewayUnavailable: then nobody knows whether it happened, and asking again is safe."""
 
-    async def charge(self, key: str, amount_minor: int, currency: str, card: Card) -> Charge:
-        """Charges the card once per key: a repetition gives the first answer, whatever it asks for."""
+    name: str
+    # Where its pages come from, if not from here: browsers are told that our forms may lead there.
+    form_origins: tuple[str, ...]
 
-    async def resolve(self, key: str) -> Charge:
-        """What became of a key. One that was never charged is closed for good: declined, now and later."""
+    async def open(self, order: Order) -> Checkout:
+        """Makes a checkout, once per key: a repetition gives the same one."""
 
-    async def refund(self, key: str) -> None:
-        """Gives back all that was charged under a key, once however often it is asked for."""
+    async def ask(self, gateway_id: str) -> Charge:
+        """What became of a checkout."""
+
+    async def close(self, gateway_id: str) -> Charge:
+        """Ends a checkout that nobody has paid: from then on nobody can. One that was paid stays so."""
+
+    async def refund(self, key: str, gateway_id: str, amount_minor: int, currency: str) -> None:
+        """Gives back a part of what was taken, once per key of a refund."""
+
+    def event(self, headers: Mapping[str, str], body: bytes) -> Event | None:
+        """What a webhook says, its signature verified over the bytes as they came; None if it is about nothing that
+        matters here. Raises ForgedEvent."""

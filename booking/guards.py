@@ -11,20 +11,24 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from booking import bookings, cookies, sessions
-from booking.accounts import Account
-from booking.admission import HEADER, Admission, UnknownKey, require_key
-from booking.errors import Forged, SignedOut
-from booking.site import SITE, Site
+from booking import bookings, cookies, logins
+from booking.account import Account
+from booking.admission import HEADER, Admission, require_key
+from booking.errors import DatabaseUnavailable, Forged, Problem, SignedOut, StoreUnavailable
+from booking.sentences import say
+from booking.site import SITE
 
-# By the route's own path, never by the path asked for, so that no spelling of a path slips through.
-EXEMPT = frozenset({"/healthz", "/static"})
+# By the route's own path, never by the path asked for, so that no spelling of a path slips through. A gateway is known
+# by the signature of what it sends.
+EXEMPT = frozenset({"/healthz", "/static", "/webhooks/{gateway}"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # What the guards found out, in the request.
 ADMISSION = web.RequestKey("admission", Admission)
 ACCOUNT = web.RequestKey("account", Account)
 FORM_TOKEN = web.RequestKey("form_token", str)
+# Why it can't be known whose request this is.
+_ACCOUNT_FAULT = web.RequestKey("account_fault", Problem)
 
 AccountHandler = Callable[[web.Request, Account], Awaitable[web.Response]]
 
@@ -33,44 +37,47 @@ def signed_in(handler: AccountHandler) -> Callable[[web.Request], Awaitable[web.
     """Gives the handler the account that is logged in; refuses strangers."""
 
     async def guarded(request: web.Request) -> web.Response:
-        if ACCOUNT not in request:
-            raise SignedOut
-        return await handler(request, request[ACCOUNT])
+        return await handler(request, account_of(request))
 
     return guarded
+
+
+def account_of(request: web.Request) -> Account:
+    """The account that is logged in. Raises SignedOut; or StoreUnavailable or DatabaseUnavailable, which hide it."""
+    if ACCOUNT not in request:
+        raise request.get(_ACCOUNT_FAULT) or SignedOut()
+    return request[ACCOUNT]
 
 
 @web.middleware
 async def require_admission(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Lets nobody in without an admission by the waiting room. Which flight it is for is `require_line`'s."""
-    resource = request.match_info.route.resource
-    if resource is None or resource.canonical not in EXEMPT:
+    if not _is_exempt(request):
         tokens = request.headers.getall(HEADER, [])
-        request[ADMISSION] = await _admission(request.app[SITE], tokens[0] if len(tokens) == 1 else "")
+        site = request.app[SITE]
+        request[ADMISSION] = await site.doorkeeper.admit(tokens[0] if len(tokens) == 1 else "", site.clock_s())
     return await handler(request)
 
 
-async def _admission(site: Site, token: str) -> Admission:
-    now_s = site.clock_s()
-    admission = site.remembered.get(token, now_s)
-    if admission is None:
-        try:
-            admission = site.judge.verify(token, site.key_set.keys, now_s)
-        except UnknownKey:
-            await site.key_set.refresh()
-            admission = site.judge.verify(token, site.key_set.keys, now_s)
-        site.remembered.add(token, admission)
-    return admission
+def _is_exempt(request: web.Request) -> bool:
+    resource = request.match_info.route.resource
+    return resource is not None and resource.canonical in EXEMPT
+
+
+def asks_for_change(request: web.Request) -> bool:
+    """Whether the request may change something; what no route takes changes nothing, and is told so by the router."""
+    return request.method not in SAFE_METHODS and request.match_info.http_exception is None
 
 
 @web.middleware
 async def know_account(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Looks up whose session the cookie names."""
-    site = request.app[SITE]
-    token = cookies.get(request, cookies.SESSION)
-    account = await sessions.account_of(site.db, token, site.now_s()) if token else None
-    if account is not None:
-        request[ACCOUNT] = account
+    """Finds out who is logged in. Where that can't be known, only who needs an account is told."""
+    if not _is_exempt(request):
+        try:
+            if login := await logins.recognise(request):
+                request[ACCOUNT] = login.account
+        except (StoreUnavailable, DatabaseUnavailable) as exc:
+            request[_ACCOUNT_FAULT] = exc
     return await handler(request)
 
 
@@ -83,7 +90,7 @@ async def require_own_forms(request: web.Request, handler: Handler) -> web.Strea
     """
     held = cookies.get(request, cookies.FORM)
     request[FORM_TOKEN] = held or secrets.token_urlsafe(24)
-    if request.method not in SAFE_METHODS:
+    if asks_for_change(request) and not _is_exempt(request):
         _require_same_origin(request)
         if request.path.startswith("/api/"):
             _require_json(request)
@@ -106,14 +113,18 @@ def _require_same_origin(request: web.Request) -> None:
 
 
 def _require_json(request: web.Request) -> None:
-    if request.method == "POST" and request.content_type != "application/json":
+    if request.method != "DELETE" and request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="The API takes Content-Type: application/json.")
 
 
 async def _require_form_token(request: web.Request, held: str | None) -> None:
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise web.HTTPUnsupportedMediaType(text="A form is sent as application/x-www-form-urlencoded.")
     given = (await request.post()).get("form_token")
     if held is None or not isinstance(given, str) or not hmac.compare_digest(given.encode(), held.encode()):
-        raise Forged("The form was too old, or cookies are off. Go back, load the page again, and send it once more.")
+        raise Forged(
+            say("The form was too old, or cookies are off. Go back, load the page again, and send it once more.")
+        )
 
 
 @web.middleware
@@ -136,8 +147,6 @@ async def _flights_asked_for(request: web.Request) -> list[str]:
     if "flight_id" in request.match_info:
         asked_for.append(request.match_info["flight_id"])
     if "reference" in request.match_info:
-        if ACCOUNT not in request:
-            raise SignedOut
-        found = await bookings.find(request.app[SITE].db, request[ACCOUNT].id, request.match_info["reference"])
+        found = await bookings.find(request.app[SITE].db, account_of(request).id, request.match_info["reference"])
         asked_for.append(str(found.flight.id))
     return asked_for

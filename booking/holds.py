@@ -1,151 +1,195 @@
-"""The sale of a seat: takes it for one account for some minutes, and gives it back when they are over.
+"""The sale of seats: takes them for one account for some minutes, all of a party's or none, and gives them back.
 
-A seat changes hands by one conditional UPDATE: free, and of the version that was seen. Whoever finds no row to change
-was too late, and everything that the transaction did before is undone.
+A hold is one transaction. Where a seat was lost to someone faster, everything that it did before is undone.
 """
 
 import secrets
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, and_, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from booking.db import Database, StaleError, changed_one, inserted_id
-from booking.errors import AlreadyHolding, FlightDeparted, SeatTaken, Unknown
-from booking.flights import Flight, is_lapsed, unknown
-from booking.tables import BookingState, SeatState, accounts, bookings, flights, seats
+from booking import audit, flights, once, steps, stock
+from booking.db import Database, StaleError
+from booking.errors import AdmissionHolding, AlreadyHolding, FlightDeparted, Invalid, SeatTaken, Unknown
+from booking.fares import FARES
+from booking.flights import Flight, is_lapsed
+from booking.sentences import say
+from booking.tables import BookingState, SeatState, bookings, passengers, seats
 
 # Without what looks or sounds like another: I O Q U V, and the vowels that would spell words.
 REFERENCE_LETTERS = "BCDFGHJKLMNPRSTWXZ"
 REFERENCE_LENGTH = 6
-# How many lapsed holds one sweep ends at most, each in a transaction of its own.
-SWEPT_AT_ONCE = 500
+LARGEST_PARTY = 9
+LONGEST_LABEL = 4
+# How many lapsed holds one transaction ends: few, so that nobody waits long for their seats.
+EXPIRED_AT_ONCE = 20
 
 
-class RecordsDisagreeError(Exception):
-    """What the transactions keep true is not true: someone wrote to the database by hand. Needs a person to look."""
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who holds: an account, let in by an admission (`Admission.holder`). Each holds once at a time."""
+
+    account_id: int
+    admission: str
 
 
-async def hold(db: Database, account_id: int, flight_id: int, label: str, now_s: int, hold_s: int) -> str:
-    """Takes one seat until `hold_s` from now, or the departure. Returns the reference of the new booking.
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Seats of one flight, each with the version that the buyer saw, or None where they saw none."""
 
-    Raises Unknown, FlightDeparted, AlreadyHolding (one unpaid booking per account and flight) and SeatTaken.
+    flight_id: int
+    seats: tuple[tuple[str, int | None], ...]
+    fare: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(label for label, _ in self.seats)
+
+
+def parse_wish(flight_id: int, chosen: Sequence[tuple[str, int | None]], fare: str) -> Wish:
+    """The wish for a party's seats. Raises Invalid, which names every fault."""
+    faults: dict[str, str] = {}
+    labels = [label.strip().upper() for label, _ in chosen]
+    if not 1 <= len(labels) <= LARGEST_PARTY:
+        faults["seats"] = say("Choose one to %(most)s seats.", most=LARGEST_PARTY)
+    elif len(set(labels)) < len(labels):
+        faults["seats"] = say("Choose each seat once.")
+    elif not all(0 < len(label) <= LONGEST_LABEL for label in labels):
+        faults["seats"] = say("Name seats such as 12A.")
+    if fare not in FARES:
+        faults["fare"] = say("Choose one of the fares %(fares)s.", fares=", ".join(FARES))
+    if faults:
+        raise Invalid(faults)
+    versions = (version for _, version in chosen)
+    return Wish(flight_id, tuple(sorted(zip(labels, versions, strict=True))), fare)
+
+
+async def hold(db: Database, buyer: Buyer, wish: Wish, now_s: int, hold_s: int, once: once.Once | None = None) -> str:
+    """Takes the seats until `hold_s` from now, or the departure. Returns the reference of the new booking.
+
+    Raises Unknown, FlightDeparted, SeatTaken, AlreadyHolding (one unpaid booking per account and flight) and
+    AdmissionHolding (one per admission).
     """
-    await expire(db, now_s, flight_id)
-    return await db.write(_hold, account_id, flight_id, label, now_s, hold_s)
+    if once and once.effect:
+        return once.effect
+    await expire(db, now_s, bookings.c.flight_id == wish.flight_id)
+    await expire(db, now_s, bookings.c.admission == buyer.admission)
+    return await db.write(take_seats, buyer, wish, now_s, hold_s, once)
 
 
-async def expire(db: Database, now_s: int, flight_id: int | None = None) -> int:
-    """Ends the holds whose time is over (of one flight, or of all) and frees their seats. Returns how many."""
-    lapsed = select(bookings.c.id, bookings.c.flight_id, bookings.c.seat).where(is_lapsed(now_s)).limit(SWEPT_AT_ONCE)
-    if flight_id is not None:
-        lapsed = lapsed.where(bookings.c.flight_id == flight_id)
-    async with db.reading() as connection:
-        rows: list[Row[Any]] = list(await connection.execute(lapsed))
-    return sum([await db.write(_expire, row, now_s) for row in rows])
+async def expire(db: Database, now_s: int, *of: ColumnElement[bool]) -> int:
+    """Ends the holds whose time is over (of all, or of some bookings) and frees their seats. Returns how many.
+
+    Any number of processes may do so at once: on MySQL each passes over the rows that another has in hand.
+    """
+    if not await _any_lapsed(db, now_s, *of):
+        return 0
+    total = 0
+    while ended := await db.write(_expire, now_s, *of):
+        total += ended
+    return total
 
 
-async def free_seat(connection: AsyncConnection, booking_id: int, flight_id: int, label: str) -> None:
-    """Gives a booking's seat back to the sale."""
-    result = await connection.execute(
-        update(seats)
-        .where(seats.c.flight_id == flight_id, seats.c.label == label, seats.c.booking_id == booking_id)
-        .values(state=SeatState.FREE, booking_id=None, version=seats.c.version + 1)
-    )
-    if not changed_one(result):
-        raise RecordsDisagreeError(f"seat {label} of flight {flight_id} does not belong to booking {booking_id}")
-
-
-async def _hold(
-    connection: AsyncConnection, account_id: int, flight_id: int, label: str, now_s: int, hold_s: int
+async def take_seats(
+    connection: AsyncConnection, buyer: Buyer, wish: Wish, now_s: int, hold_s: int, by: once.Once | None
 ) -> str:
-    flight = await _bookable_flight(connection, flight_id, now_s)
-    await _require_no_other_hold(connection, account_id, flight_id)
-    seat = await _free_seat(connection, flight, label)
+    """The transaction of a hold: see `hold`."""
+    flight = await flights.of_id(connection, wish.flight_id)
+    if flight.departs_s <= now_s:
+        raise FlightDeparted(flight.number)
+    await _require_no_other_hold(connection, buyer, wish.flight_id)
+    cabins = await _cabins_of(connection, flight, wish)
+    prices = [flight.price_minor(cabins[label], wish.fare) for label in wish.labels]
     reference = new_reference()
     booking_id = await _insert(
         connection,
+        audit.account(buyer.account_id),
+        now_s,
         reference=reference,
-        account_id=account_id,
-        flight_id=flight_id,
-        seat=label,
-        cabin=seat.cabin,
-        passenger=await connection.scalar(select(accounts.c.name).where(accounts.c.id == account_id)),
-        amount_minor=flight.price_minor(seat.cabin),
+        account_id=buyer.account_id,
+        flight_id=flight.id,
+        admission=buyer.admission,
+        party=len(prices),
+        fare=wish.fare,
+        amount_minor=sum(prices),
         currency=flight.currency,
-        state=BookingState.HELD,
-        unpaid=1,
+        refund_percent=FARES[wish.fare].refund_percent,
+        refund_until_s=FARES[wish.fare].refund_until_s(flight.departs_s),
         held_until_s=min(now_s + hold_s, flight.departs_s),
-        created_s=now_s,
     )
-    await _take(connection, flight_id, label, seat.version, booking_id)
+    await once.mark(connection, by, reference)
+    await _add_passengers(connection, booking_id, wish, cabins, prices)
+    await stock.take(connection, flight.id, dict(wish.seats), booking_id)
+    await stock.count_free(connection, flight.id, Counter(cabins.values()), -1)
     return reference
 
 
-async def _bookable_flight(connection: AsyncConnection, flight_id: int, now_s: int) -> Flight:
-    row = (await connection.execute(select(flights).where(flights.c.id == flight_id))).one_or_none()
-    if row is None:
-        raise unknown(flight_id)
-    if row.departs_s <= now_s:
-        raise FlightDeparted(row.number)
-    return Flight.of(row)
+async def _require_no_other_hold(connection: AsyncConnection, buyer: Buyer, flight_id: int) -> None:
+    same_flight = and_(bookings.c.account_id == buyer.account_id, bookings.c.flight_id == flight_id)
+    same = or_(same_flight, bookings.c.admission == buyer.admission)
+    query = select(bookings.c.reference, bookings.c.account_id).where(bookings.c.unpaid == 1, same).limit(1)
+    other = (await connection.execute(query)).one_or_none()
+    if other is None:
+        return
+    raise AlreadyHolding(other.reference) if other.account_id == buyer.account_id else AdmissionHolding
 
 
-async def _require_no_other_hold(connection: AsyncConnection, account_id: int, flight_id: int) -> None:
-    other = await connection.scalar(
-        select(bookings.c.reference).where(
-            bookings.c.account_id == account_id, bookings.c.flight_id == flight_id, bookings.c.unpaid == 1
+async def _cabins_of(connection: AsyncConnection, flight: Flight, wish: Wish) -> dict[str, str]:
+    """The cabin of each seat wished for. Raises Unknown if there is no such seat, and SeatTaken if one is gone."""
+    query = select(seats).where(seats.c.flight_id == flight.id, seats.c.label.in_(wish.labels))
+    found = {row.label: row for row in await connection.execute(query)}
+    missing = [label for label in wish.labels if label not in found]
+    if missing:
+        raise Unknown(
+            say("Flight %(number)s has no seat %(seats)s.", number=flight.number, seats=", ".join(missing)),
+            link=f"/flights/{flight.id}",
         )
-    )
-    if other is not None:
-        raise AlreadyHolding(other)
+    seen = dict(wish.seats)
+    lost = [
+        row.label for row in found.values() if row.state != SeatState.FREE or seen[row.label] not in {None, row.version}
+    ]
+    if lost:
+        raise SeatTaken(sorted(lost), flight.id)
+    return {label: found[label].cabin for label in wish.labels}
 
 
-async def _free_seat(connection: AsyncConnection, flight: Flight, label: str) -> Row[Any]:
-    query = select(seats).where(seats.c.flight_id == flight.id, seats.c.label == label)
-    seat = (await connection.execute(query)).one_or_none()
-    if seat is None:
-        raise Unknown(f"Flight {flight.number} has no seat {label}.", link=f"/flights/{flight.id}")
-    if seat.state != SeatState.FREE:
-        raise SeatTaken(label, flight.id)
-    return seat
-
-
-async def _insert(connection: AsyncConnection, **values: object) -> int:
-    """A new booking. A rival may have taken the reference, or made this account's hold: then all is read anew."""
+async def _insert(connection: AsyncConnection, actor: str, now_s: int, **values: object) -> int:
+    """A new booking. A rival may have taken the reference, or made this buyer's hold: then all is read anew."""
     try:
-        result = await connection.execute(insert(bookings).values(**values))
+        return await steps.begin(connection, actor, now_s, **values)
     except IntegrityError as exc:
         raise StaleError from exc
-    return inserted_id(result)
 
 
-async def _take(connection: AsyncConnection, flight_id: int, label: str, seen: int, booking_id: int) -> None:
-    result = await connection.execute(
-        update(seats)
-        .where(
-            seats.c.flight_id == flight_id,
-            seats.c.label == label,
-            seats.c.state == SeatState.FREE,
-            seats.c.version == seen,
-        )
-        .values(state=SeatState.HELD, booking_id=booking_id, version=seen + 1)
-    )
-    if not changed_one(result):
-        raise SeatTaken(label, flight_id)
+async def _add_passengers(
+    connection: AsyncConnection, booking_id: int, wish: Wish, cabins: Mapping[str, str], prices: Sequence[int]
+) -> None:
+    rows = [
+        {"booking_id": booking_id, "position": position, "seat": label, "cabin": cabins[label], "price_minor": price}
+        for position, (label, price) in enumerate(zip(wish.labels, prices, strict=True), 1)
+    ]
+    await connection.execute(insert(passengers), rows)
 
 
-async def _expire(connection: AsyncConnection, row: Row[Any], now_s: int) -> bool:
-    result = await connection.execute(
-        update(bookings)
-        .where(bookings.c.id == row.id, is_lapsed(now_s))
-        .values(state=BookingState.EXPIRED, unpaid=None)
-    )
-    if not changed_one(result):
-        return False
-    await free_seat(connection, row.id, row.flight_id, row.seat)
-    return True
+async def _any_lapsed(db: Database, now_s: int, *of: ColumnElement[bool]) -> bool:
+    """Looked up without a lock and outside the queue of writers: as a rule there is nothing to do."""
+    async with db.reading("any_lapsed") as connection:
+        query = select(bookings.c.id).where(is_lapsed(now_s), *of).limit(1)
+        return await connection.scalar(query) is not None
+
+
+async def _expire(connection: AsyncConnection, now_s: int, *of: ColumnElement[bool]) -> int:
+    query = select(bookings).where(is_lapsed(now_s), *of).order_by(bookings.c.id).limit(EXPIRED_AT_ONCE)
+    rows = list(await connection.execute(query.with_for_update(skip_locked=True)))
+    # By flights, so that two sweeps never wait for each other's counts crosswise.
+    for row in sorted(rows, key=lambda row: (row.flight_id, row.id)):
+        await steps.step(connection, row, BookingState.EXPIRED, audit.SWEEPER, now_s, open_payment=None)
+        await stock.give_back(connection, row)
+    return len(rows)
 
 
 def new_reference() -> str:

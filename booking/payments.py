@@ -1,173 +1,228 @@
-"""Turns money into tickets. Whatever the gateway took ends as a ticket or as a refund, whatever crashes in between.
+"""Turns money into tickets. Whatever the gateway took ends as tickets or goes back, whatever crashes in between.
 
-A payment has three steps. `begin` commits that we are about to ask: from then on the seat cannot lapse. The gateway is
-asked outside any transaction, by our key. `settle` writes its answer, once: whoever brings it again changes nothing.
-A crash leaves an open payment; `reconcile` asks the gateway what became of its key, and settles that.
+A payment has named steps; a crash may come after each, and `reconcile` goes on from there:
 
-A declined attempt ends the payment, not the booking: it stays `paying`, and may be paid again until its hold runs out.
+- `begun`: committed that a checkout is about to be opened. Nobody can pay yet.
+- `opened`: the gateway knows the checkout; we may not have written down where it is. Nobody can pay yet.
+- `offered`: written down, and told to the payer, who may pay from now on.
+- `paid`: the gateway has the money; we do not know it.
+- `settled`: written down, once, whoever brings it first: the return of the payer, the gateway's event, or `reconcile`.
+
+The gateway is asked outside any transaction, by our key. What it says is asked for, never taken from an event: so it
+does not matter in which order, how late, or how often we are told.
 """
 
 import logging
+import random
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from booking import audit, bookings, steps
+from booking.account import Account
 from booking.bookings import Booking
-from booking.bookings import find as find_booking
 from booking.db import Database, changed_one
-from booking.errors import HoldExpired, NotPayable, PaymentDeclined, PaymentReturned, PaymentRunning
-from booking.gateway import Card, Charge, Gateway, Outcome
-from booking.holds import RecordsDisagreeError
-from booking.tables import BookingState, PaymentState, SeatState, bookings, payments, seats
+from booking.errors import GatewayUnavailable, HoldExpired, NamesMissing, NotPayable, PaymentRunning, Unknown
+from booking.gateway import Charge, Checkout, Gateway, Order, Outcome
+from booking.once import Once, mark
+from booking.sentences import say
+from booking.settlement import settle_payment
+from booking.tables import BookingState, PaymentState, payments
+from booking.tables import bookings as bookings_table
 
-# An open payment older than this has lost its process: no gateway call may take longer.
-GIVEN_UP_AFTER_S = 60
+# A payment that nobody was offered after so long has lost its process.
+NEVER_OFFERED_AFTER_S = 60
+# So often the gateway is asked about a payment of which it tells us nothing.
+ASKED_AGAIN_AFTER_S = 60
+RECONCILED_AT_ONCE = 100
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One attempt to pay, by its key at the gateway."""
+    """One attempt to pay, by its key at the gateway. `pay_url` is where, once the gateway has said so."""
 
     key: str
+    gateway_id: str | None
+    pay_url: str | None
     amount_minor: int
     currency: str
 
 
-async def pay(
-    db: Database, gateway: Gateway, account_id: int, reference: str, passenger: str, card: Card, now_s: int
-) -> None:
-    """Pays a held booking and makes it a ticket.
+async def check_out(
+    db: Database,
+    gateway: Gateway,
+    account: Account,
+    reference: str,
+    return_url: str,
+    now_s: int,
+    once: Once | None = None,
+) -> str:
+    """Where a held booking is paid: the same address for as long as that checkout is open.
 
-    Raises Unknown, HoldExpired, NotPayable, PaymentRunning, PaymentDeclined, PaymentReturned and GatewayUnavailable.
+    Raises Unknown, NamesMissing, HoldExpired, NotPayable, PaymentRunning and GatewayUnavailable.
     """
-    payment = await begin(db, account_id, reference, passenger, now_s)
-    charge = await gateway.charge(payment.key, payment.amount_minor, payment.currency, card)
-    state = await settle(db, charge, now_s)
-    if state == PaymentState.DECLINED:
-        raise PaymentDeclined(charge.reason)
-    if state != PaymentState.CAPTURED:
-        raise PaymentReturned(reference)
-
-
-async def begin(db: Database, account_id: int, reference: str, passenger: str, now_s: int) -> Payment:
-    """Commits that a payment is under way: of two at once, one begins."""
-    booking = await find_booking(db, account_id, reference)
-    payment = Payment(secrets.token_hex(16), booking.amount_minor, booking.currency)
-    await db.write(_begin, booking, payment, passenger, now_s)
-    return payment
-
-
-async def settle(db: Database, charge: Charge, now_s: int) -> PaymentState:
-    """Writes what the gateway said about a key, once, and returns the state that the payment has then."""
-    return await db.write(_settle, charge, now_s)
-
-
-async def reconcile(db: Database, gateway: Gateway, now_s: int) -> int:
-    """Settles the payments whose process died before it could. Returns how many."""
-    query = select(payments.c.key).where(
-        payments.c.state == PaymentState.OPEN, payments.c.created_s <= now_s - GIVEN_UP_AFTER_S
+    payment = await db.write(_begin_payment, gateway.name, account.id, reference, now_s, once)
+    if payment.pay_url:
+        return payment.pay_url
+    order = Order(
+        payment.key, reference, payment.amount_minor, payment.currency, return_url, account.email, account.language
     )
-    async with db.reading() as connection:
-        keys = list(await connection.scalars(query))
+    checkout = await gateway.open(order)
+    if not await db.write(_offer_payment, payment.key, checkout, now_s):
+        await gateway.close(checkout.gateway_id)
+        raise PaymentRunning(reference)
+    return checkout.pay_url
+
+
+async def find(db: Database, key: str) -> Payment:
+    """Raises Unknown."""
+    row = await _payment(db, key)
+    return Payment(row.key, row.gateway_id, row.pay_url, row.amount_minor, row.currency)
+
+
+async def settle(db: Database, gateway: Gateway, key: str, now_s: int, *, close: bool = False) -> PaymentState:
+    """Asks the gateway what became of a payment, and writes it down, once. Returns the state that it has then.
+
+    With `close` nobody can pay it from now on. Raises Unknown and GatewayUnavailable.
+    """
+    payment = await _payment(db, key)
+    if payment.state != PaymentState.OPEN:
+        return PaymentState(payment.state)
+    if payment.gateway != gateway.name:
+        log.error("Payment %s is open at %s: settle it with BOOKING_GATEWAY=%s.", key, payment.gateway, payment.gateway)
+        return PaymentState.OPEN
+    if payment.gateway_id is None:
+        if not close and payment.created_s > now_s - NEVER_OFFERED_AFTER_S:
+            return PaymentState.OPEN
+        charge = Charge("", Outcome.DECLINED, reason=say("The payment never reached the bank."))
+    else:
+        charge = await (gateway.close if close else gateway.ask)(payment.gateway_id)
+    return await db.write(settle_payment, key, charge, now_s)
+
+
+async def settle_booking(db: Database, gateway: Gateway, account_id: int, reference: str, now_s: int) -> Booking:
+    """Settles what is open of a booking, one that has expired meanwhile too, and gives the booking.
+
+    Raises Unknown and GatewayUnavailable.
+    """
+    booking = await bookings.find(db, account_id, reference)
+    is_open = (payments.c.booking_id == booking.id) & (payments.c.state == PaymentState.OPEN)
+    async with db.reading("payments_open_of_booking") as connection:
+        keys = list(await connection.scalars(select(payments.c.key).where(is_open)))
     for key in keys:
-        state = await settle(db, await gateway.resolve(key), now_s)
-        log.warning("Payment %s was left open; the gateway says: %s", key, state)
-    return len(keys)
+        await settle(db, gateway, key, now_s)
+    return await bookings.find(db, account_id, reference) if keys else booking
 
 
-async def refund(db: Database, gateway: Gateway, now_s: int) -> int:
-    """Gives back every amount that is due. Returns how many. Safe to repeat: the gateway refunds a key once."""
-    query = select(payments.c.key).where(payments.c.state == PaymentState.REFUND_DUE)
-    async with db.reading() as connection:
-        due = list(await connection.scalars(query))
-    for key in due:
-        await gateway.refund(key)
-        await db.write(_move, key, PaymentState.REFUND_DUE, PaymentState.REFUNDED, now_s)
-    return len(due)
+async def cancel(
+    db: Database, gateway: Gateway, account_id: int, reference: str, now_s: int, once: Once | None = None
+) -> None:
+    """Gives a booking up. An open checkout is closed first; one that was paid meanwhile has made it a ticket: then that
+    is told, and nothing is cancelled. Raises what `bookings.cancel` does, and GatewayUnavailable."""
+    booking = await bookings.find(db, account_id, reference)
+    if booking.open_payment is not None:
+        state = await settle(db, gateway, booking.open_payment, now_s, close=True)
+        if state == PaymentState.CAPTURED:
+            raise PaymentRunning(reference)
+    await bookings.cancel(db, account_id, reference, now_s, once)
 
 
-async def _begin(connection: AsyncConnection, booking: Booking, payment: Payment, passenger: str, now_s: int) -> None:
-    result = await connection.execute(
-        update(bookings)
-        .where(
-            bookings.c.id == booking.id,
-            bookings.c.unpaid == 1,
-            bookings.c.open_payment.is_(None),
-            bookings.c.held_until_s > now_s,
-        )
-        .values(state=BookingState.PAYING, open_payment=payment.key, passenger=passenger)
+async def reason_of_last(db: Database, booking_id: int) -> str:
+    """Why the last payment of a booking was declined; empty where it was not."""
+    query = select(payments.c.reason).where(payments.c.booking_id == booking_id).order_by(payments.c.id.desc())
+    async with db.reading("reason_of_last_payment") as connection:
+        return await connection.scalar(query.limit(1)) or ""
+
+
+async def reconcile(
+    db: Database, gateway: Gateway, now_s: int, late_s: int = ASKED_AGAIN_AFTER_S, most: int = RECONCILED_AT_ONCE
+) -> int:
+    """Settles the payments of which nobody told us for `late_s`, and closes those whose hold is over: at most `most`,
+    by chance, so that those of which the gateway never answers keep no other from its turn. Returns how many it ended.
+    """
+    is_late = payments.c.changed_s <= now_s - late_s
+    is_over = bookings_table.c.held_until_s <= now_s
+    query = (
+        select(payments.c.key, is_over.label("is_over"))
+        .join_from(payments, bookings_table)
+        .where(payments.c.state == PaymentState.OPEN, payments.c.gateway == gateway.name, or_(is_late, is_over))
     )
-    if not changed_one(result):
-        raise await _why_not_payable(connection, booking)
+    async with db.reading("payments_open") as connection:
+        rows = list(await connection.execute(query))
+    chosen = random.sample(rows, min(most, len(rows)))
+    return sum([await _reconciled(db, gateway, row.key, now_s, close=row.is_over) for row in chosen])
+
+
+async def _reconciled(db: Database, gateway: Gateway, key: str, now_s: int, *, close: bool) -> bool:
+    try:
+        state = await settle(db, gateway, key, now_s, close=close)
+    except GatewayUnavailable:
+        log.warning("Payment %s stays open: the gateway does not answer.", key)
+        return False
+    if state == PaymentState.OPEN:
+        return False
+    log.info("Payment %s was left open; it is %s.", key, state)
+    return True
+
+
+async def _payment(db: Database, key: str) -> Row[Any]:
+    async with db.reading("payment") as connection:
+        row = (await connection.execute(select(payments).where(payments.c.key == key))).one_or_none()
+    if row is None:
+        raise Unknown(say("There is no payment %(key)s.", key=key))
+    return row
+
+
+async def _begin_payment(
+    connection: AsyncConnection, gateway_name: str, account_id: int, reference: str, now_s: int, once: Once | None
+) -> Payment:
+    booking = await bookings.owned(connection, account_id, reference)
+    if booking.open_payment is not None and booking.is_payable(now_s):
+        row = (await connection.execute(select(payments).where(payments.c.key == booking.open_payment))).one()
+        return Payment(row.key, row.gateway_id, row.pay_url, row.amount_minor, row.currency)
+    _require_payable(booking, now_s)
+    payment = Payment(secrets.token_hex(16), None, None, booking.amount_minor, booking.currency)
+    row = await steps.row_as_seen(connection, booking.id, booking.version)
+    if booking.state == BookingState.PAYING:
+        await steps.change(connection, row, open_payment=payment.key)
+    else:
+        actor = audit.account(account_id)
+        await steps.step(connection, row, BookingState.PAYING, actor, now_s, open_payment=payment.key)
     await connection.execute(
         insert(payments).values(
             key=payment.key,
             booking_id=booking.id,
+            gateway=gateway_name,
             amount_minor=payment.amount_minor,
+            captured_minor=0,
             currency=payment.currency,
             state=PaymentState.OPEN,
+            reason="",
             created_s=now_s,
             changed_s=now_s,
         )
     )
+    if once is None or once.effect is None:
+        await mark(connection, once, payment.key)
+    return payment
 
 
-async def _why_not_payable(connection: AsyncConnection, booking: Booking) -> Exception:
-    row = (await connection.execute(select(bookings).where(bookings.c.id == booking.id))).one()
-    if row.open_payment is not None:
-        return PaymentRunning(booking.reference)
-    if row.unpaid or row.state == BookingState.EXPIRED:
-        return HoldExpired(booking.flight.id)
-    return NotPayable(booking.reference, row.state)
+def _require_payable(booking: Booking, now_s: int) -> None:
+    if booking.state == BookingState.EXPIRED or (booking.is_unpaid and not booking.is_payable(now_s)):
+        raise HoldExpired(booking.flight.id)
+    if not booking.is_unpaid:
+        raise NotPayable(booking.reference, booking.state)
+    if not booking.has_names:
+        raise NamesMissing(booking.reference)
 
 
-async def _settle(connection: AsyncConnection, charge: Charge, now_s: int) -> PaymentState:
-    payment = (await connection.execute(select(payments).where(payments.c.key == charge.key))).one()
-    if charge.outcome == Outcome.DECLINED:
-        after = PaymentState.DECLINED
-    elif (charge.amount_minor, charge.currency) == (payment.amount_minor, payment.currency):
-        after = PaymentState.CAPTURED
-    else:
-        log.error("The gateway took %s for payment %s instead of what it was asked for: refunding", charge, payment.key)
-        after = PaymentState.REFUND_DUE
-    if not await _move(connection, payment.key, PaymentState.OPEN, after, now_s):
-        return PaymentState(payment.state)
-    await _close(connection, payment, is_paid=after == PaymentState.CAPTURED)
-    return after
-
-
-async def _close(connection: AsyncConnection, payment: Row[Any], *, is_paid: bool) -> None:
-    """Releases the booking from its open payment, as a ticket where it is paid."""
-    ticket = {"state": BookingState.TICKETED, "unpaid": None} if is_paid else {}
-    is_open = (bookings.c.id == payment.booking_id) & (bookings.c.open_payment == payment.key)
-    result = await connection.execute(update(bookings).where(is_open).values(open_payment=None, **ticket))
-    sold = not is_paid or await _sell(connection, payment.booking_id)
-    if not changed_one(result) or not sold:
-        raise RecordsDisagreeError(f"payment {payment.key} has no booking that waits for it")
-
-
-async def _sell(connection: AsyncConnection, booking_id: int) -> bool:
-    booking = (await connection.execute(select(bookings).where(bookings.c.id == booking_id))).one()
-    result = await connection.execute(
-        update(seats)
-        .where(
-            seats.c.flight_id == booking.flight_id,
-            seats.c.label == booking.seat,
-            seats.c.booking_id == booking_id,
-            seats.c.state == SeatState.HELD,
-        )
-        .values(state=SeatState.SOLD, version=seats.c.version + 1)
-    )
-    return changed_one(result)
-
-
-async def _move(connection: AsyncConnection, key: str, before: PaymentState, after: PaymentState, now_s: int) -> bool:
-    result = await connection.execute(
-        update(payments).where(payments.c.key == key, payments.c.state == before).values(state=after, changed_s=now_s)
-    )
-    return changed_one(result)
+async def _offer_payment(connection: AsyncConnection, key: str, checkout: Checkout, now_s: int) -> bool:
+    """Whether the payment was still open to be offered."""
+    is_open = (payments.c.key == key) & (payments.c.state == PaymentState.OPEN)
+    values = {"gateway_id": checkout.gateway_id, "pay_url": checkout.pay_url, "changed_s": now_s}
+    return changed_one(await connection.execute(update(payments).where(is_open).values(**values)))

@@ -28,7 +28,7 @@ async def migrate(db: Database) -> None:
 
 async def require_current(db: Database) -> None:
     """Raises SchemaBehindError unless the schema is the one that this code was written for."""
-    async with db.reading() as connection:
+    async with db.reading("schema_version") as connection:
         found = await connection.run_sync(_version)
     needed = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     if found != needed:

@@ -1,11 +1,11 @@
-"""What no request does: ends lapsed holds, settles payments left open, gives back what is due. Many may run at once."""
+"""What no request does: settles payments left open, ends lapsed holds, gives back what is due. Many may run at once."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from booking import holds, payments, sessions
+from booking import holds, once, payments, refunds
 from booking.db import Database
 from booking.errors import Problem
 from booking.gateway import Gateway
@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many of each one sweep did."""
+    """How many of each one sweep did. Forgotten are idempotency keys whose time is over."""
 
     reconciled: int
     expired: int
     refunded: int
-    sessions: int
+    forgotten: int
 
     def __bool__(self) -> bool:
         return any((self.reconciled, self.expired, self.refunded))
@@ -31,14 +31,18 @@ async def sweep(db: Database, gateway: Gateway, now_s: int) -> Swept:
     return Swept(
         reconciled=await payments.reconcile(db, gateway, now_s),
         expired=await holds.expire(db, now_s),
-        refunded=await payments.refund(db, gateway, now_s),
-        sessions=await sessions.sweep(db, now_s),
+        refunded=await refunds.refund(db, gateway, now_s),
+        forgotten=await once.purge(db, now_s),
     )
 
 
-async def sweep_for_ever(db: Database, gateway: Gateway, now_s: Callable[[], int], every_s: int) -> None:
-    """Runs until cancelled. A round that fails is logged, and the next one does its work."""
+async def sweep_for_ever(
+    db: Database, gateway: Gateway, now_s: Callable[[], int], every_s: int, observe: Callable[[Swept | None], None]
+) -> None:
+    """Runs until cancelled. A round that fails is logged, and the next one does its work. `observe` is told of each
+    round, None for one that failed."""
     while True:
+        swept = None
         try:
             swept = await sweep(db, gateway, now_s())
         except Problem as exc:
@@ -50,4 +54,5 @@ async def sweep_for_ever(db: Database, gateway: Gateway, now_s: Callable[[], int
         else:
             if swept:
                 log.info("%s", swept)
+        observe(swept)
         await asyncio.sleep(every_s)

@@ -1,15 +1,22 @@
-"""The templates, and how they spell money, days and durations."""
+"""The templates of the pages, and what they can say beyond what a page gives them."""
 
 import hashlib
-from datetime import datetime
+import secrets
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from babel.numbers import get_currency_precision
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 
-from booking.airports import AIRPORTS
-from booking.money import spelled
-from booking.sandbox import TEST_CARDS
+from booking import boarding_code, letter_words, speech
+from booking.account_forms import SHORTEST_PASSWORD
+from booking.airports import AIRPORTS, Airport
+from booking.bookings import Booking
+from booking.fares import FARES
+from booking.holds import LARGEST_PARTY
 from booking.search import SIZES, SORTS
 
 FOLDER = Path(__file__).with_name("templates")
@@ -17,7 +24,7 @@ STATIC = Path(__file__).with_name("static")
 
 
 def environment() -> Environment:
-    """Escapes everything, and fails loudly on a name that nobody gave."""
+    """Escapes everything, and fails loudly on a name that nobody gave. Each render needs a `language`."""
     templates = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -26,14 +33,21 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    templates.filters |= {"clock": clock, "day": day, "duration": duration, "card": card}
+    speech.teach(templates)
+    templates.filters["moment"] = moment
     templates.globals |= {
         "airports": AIRPORTS,
+        "airports_by_city": airports_by_city,
         "asset": asset,
-        "money": spelled,
+        "currency_digits": get_currency_precision,
+        "fares": FARES,
+        "largest_party": LARGEST_PARTY,
+        "new_key": new_key,
+        "qr_code": qr_code,
+        "refund_rule": refund_rule,
+        "shortest_password": SHORTEST_PASSWORD,
         "sizes": SIZES,
         "sorts": tuple(SORTS),
-        "test_cards": TEST_CARDS,
     }
     return templates
 
@@ -45,19 +59,28 @@ def asset(name: str) -> str:
     return f"/static/{name}?v={digest[:12]}"
 
 
-def clock(moment: datetime) -> str:
-    return f"{moment:%H:%M}"
+@pass_context
+def airports_by_city(context: Context) -> list[Airport]:
+    """In the order in which a reader of the language looks for them."""
+    return sorted(AIRPORTS.values(), key=lambda airport: (context["language"].tell(airport.city), airport.code))
 
 
-def day(moment: datetime) -> str:
-    return f"{moment:%a} {moment.day} {moment:%b}"
+def moment(moment_s: int) -> datetime:
+    """Seconds UTC since 1970 as a moment that can be spelled, by the world's clock."""
+    return datetime.fromtimestamp(moment_s, UTC)
 
 
-def duration(minutes: int) -> str:
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest:02} min" if hours else f"{rest} min"
+def new_key() -> str:
+    """The idempotency key of one form on one page."""
+    return secrets.token_urlsafe(16)
 
 
-def card(number: str) -> str:
-    """A card number in groups of four."""
-    return " ".join(number[start : start + 4] for start in range(0, len(number), 4))
+@pass_context
+def refund_rule(context: Context, booking: Booking) -> str:
+    """What comes back of a booking, in the words of the mails."""
+    return letter_words.fare_rule(booking, context["language"])
+
+
+def qr_code(reference: str, ticket: str) -> Markup:
+    """A ticket's QR code as SVG. It stands in the page itself, so that a saved or printed page has it, too."""
+    return Markup(boarding_code.svg(boarding_code.content(reference, ticket)))  # noqa: S704 shapes, and no text

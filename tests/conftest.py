@@ -12,8 +12,22 @@ from tests.turns import Turns
 
 # What these judge is told once, by the process that runs them, and alone: when all others have run.
 LAST = {"test_four_processes.py"}
+# What these judge takes long, and is done once, by the process that runs them.
+TOGETHER = LAST | {"test_rolling_change.py"}
 # They take longest, and so begin first: nobody should wait for one of them in the end.
-FIRST = {"test_line_model.py", "test_workers.py", "test_losses.py", "test_first_ride.py"}
+FIRST = {
+    "test_line_model.py",
+    "test_hot_sale.py",
+    "test_sudden_deaths.py",
+    "test_pages_in_browser.py",
+    "test_trips.py",
+    "test_workers.py",
+    "test_losses.py",
+    "test_first_ride.py",
+    "test_adaptive_admission.py",
+    "test_rolling_change.py",
+    "test_blue_and_green.py",
+}
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
@@ -21,7 +35,7 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return file if Path(file).name in LAST else nodeid
+        return file if Path(file).name in TOGETHER else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -35,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _when(item: pytest.Item) -> int:
-    if item.path.name in LAST or item.get_closest_marker("alone"):
+    if item.path.name in LAST:
         return 2
     return 0 if item.path.name in FIRST else 1
 
@@ -48,7 +62,7 @@ def turns(tmp_path_factory: pytest.TempPathFactory) -> Turns:
 
 
 @pytest.fixture(autouse=True)
-def turn(request: pytest.FixtureRequest, turns: Turns) -> Iterator[None]:
-    """A test's turn; that of one marked `alone` comes when no other test runs."""
-    with turns.alone() if request.node.get_closest_marker("alone") else turns.beside():
+def turn(turns: Turns) -> Iterator[None]:
+    """A test's turn: beside others, while none is alone."""
+    with turns.beside():
         yield

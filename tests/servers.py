@@ -30,6 +30,8 @@ from waitroom.embedded import find_server
 
 # Of a Redis cluster.
 SLOTS = 16_384
+# More than any of them takes on a busy machine.
+STOP_S = 60
 
 
 # Of the processes of pytest-xdist that run the tests side by side, this one.
@@ -57,6 +59,17 @@ def free_port() -> int:
             listener.bind(("127.0.0.1", port))
             return port
     raise RuntimeError("no port is free")
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """Asks it to end, and returns once it has. One that does not is killed, and the test fails."""
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
 
 
 class PrivateRedis:

@@ -1,5 +1,6 @@
 // Counts the minutes of a hold down. Without it the page shows what was left when it was loaded.
 const shown = document.getElementById("countdown");
+const line = shown.closest(".countdown");
 const endsAt = performance.now() + Number(shown.dataset.seconds) * 1000;
 
 function show() {
@@ -7,7 +8,7 @@ function show() {
   shown.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
   if (left === 0) {
     clearInterval(ticking);
-    shown.closest(".countdown").textContent = "The time to pay is over, and the seat is free again.";
+    line.textContent = line.dataset.over;
   }
 }
 

@@ -3,9 +3,11 @@
 import base64
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any, Self
 
 from aiohttp import ClientSession, CookieJar
@@ -19,8 +21,9 @@ from booking.cabins import SHORT_HAUL
 from booking.db import Database
 from booking.seed import add
 from booking.settings import read
-from booking.tables import flights
+from booking.tables import flights, metadata
 from booking.timetable import Departure
+from tests.booking.bank import PAYS, PrivateSandbox
 
 # Method and path, as the router has them.
 Route = tuple[str, str]
@@ -30,8 +33,11 @@ NOW_S = 1_800_000_000
 HOUR_S = 3_600
 HOLD_S = 900
 PASSWORD = "correct horse battery staple"
-GOOD_CARD = {"card_number": "4242 4242 4242 4242", "card_expires": "12/29", "card_code": "123"}
-DECLINED_CARD = GOOD_CARD | {"card_number": "4000 0000 0000 0002"}
+
+
+# What a route of the API takes, by the end of its path; others take an empty object.
+BODIES: dict[str, object] = {"holds": {"seats": ["7D"]}, "passengers": {"passengers": ["Ada Lovelace"]}}
+HAVE_BODIES = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Clock:
@@ -67,8 +73,10 @@ class Room:
         }
 
     def admission(self, **claims: Any) -> str:
-        """A token as docs/admission-token.md has it, good for a day unless a claim says otherwise."""
-        good = {"iss": "waitroom", "aud": "site", "sub": "visitor", "room": "site", "num": 7, "jti": "1"}
+        """A token as docs/admission-token.md has it, of another visitor each, and good for a day, unless a claim says
+        otherwise."""
+        sub = secrets.token_urlsafe(16)
+        good = {"iss": "waitroom", "aud": "site", "sub": sub, "room": "site", "num": 7, "jti": "1"}
         times = {"iat": NOW_S - 60, "nbf": NOW_S - 60, "exp": NOW_S + 24 * HOUR_S}
         header = {"alg": "EdDSA", "typ": "admission+jwt", "kid": self.kid}
         body = f"{_encoded(json.dumps(header).encode())}.{_encoded(json.dumps(good | times | claims).encode())}"
@@ -92,9 +100,10 @@ class Answer:
 
 
 class Visitor:
-    """A browser or an app with a cookie jar of its own, let in by the waiting room."""
+    """A browser or an app with a cookie jar of its own, let in by the waiting room, with a card of the bank."""
 
-    def __init__(self, address: URL, admission: str | None) -> None:
+    def __init__(self, address: URL, bank: PrivateSandbox, admission: str | None) -> None:
+        self._bank = bank
         self._address = str(address).rstrip("/")
         headers = {"X-Waitroom-Admission": admission} if admission else {}
         self._session = ClientSession(headers=headers, cookie_jar=CookieJar(unsafe=True))
@@ -125,12 +134,22 @@ class Visitor:
         """As an app does: JSON."""
         return await self.ask("POST", path, json=document)
 
+    async def call(self, method: str, path: str) -> Answer:
+        """As an app does, with a body that fits the route."""
+        body = BODIES.get(path.rpartition("/")[2], {})
+        return await self.ask(method, path, json=body if method in HAVE_BODIES else None)
+
     async def submit(self, page: str, path: str, **fields: str) -> Answer:
         """As a browser does: loads the page with the form, and sends the form with its token."""
         form_token = re.search(r'name="form_token" value="([^"]+)"', (await self.page(page)).text)
         assert form_token, f"{page} has no form"
         data = {"form_token": form_token[1], **fields}
         return await self.ask("POST", path, data=data, headers={"Accept": "text/html"})
+
+    @property
+    def admission(self) -> str:
+        """What the waiting room sends along."""
+        return self._session.headers["X-Waitroom-Admission"]
 
     def cookies(self) -> dict[str, str]:
         return {cookie.key: cookie.value for cookie in self._session.cookie_jar}
@@ -141,17 +160,31 @@ class Visitor:
         assert answer.status == 201, answer.text
         return self
 
-    async def hold(self, flight_id: int, seat: str) -> Answer:
-        return await self.post(f"/api/flights/{flight_id}/holds", {"seat": seat})
+    async def hold(self, flight_id: int, *seats: str, **members: object) -> Answer:
+        """Of a party, each with a name."""
+        names = [f"Passenger {letter}" for letter in ascii_uppercase[: len(seats)]]
+        wish = {"seats": seats, "passengers": names, **members}
+        return await self.post(f"/api/flights/{flight_id}/holds", wish)
 
-    async def held(self, flight_id: int, seat: str) -> str:
-        """Holds a seat that is free; returns the reference."""
-        answer = await self.hold(flight_id, seat)
+    async def held(self, flight_id: int, *seats: str) -> str:
+        """Holds seats that are free; returns the reference."""
+        answer = await self.hold(flight_id, *seats)
         assert answer.status == 201, answer.text
         return str(answer.json["reference"])
 
-    async def pay(self, reference: str, card: dict[str, str] | None = None) -> Answer:
-        return await self.post(f"/api/bookings/{reference}/payments", card or GOOD_CARD)
+    async def check_out(self, reference: str) -> Answer:
+        return await self.post(f"/api/bookings/{reference}/checkout", {})
+
+    async def settle(self, reference: str) -> Answer:
+        return await self.post(f"/api/bookings/{reference}/settlement", {})
+
+    async def pay(self, reference: str, card: str = PAYS) -> Answer:
+        """All the way to the bank and back. Where one can't go, what was said."""
+        checkout = await self.check_out(reference)
+        if checkout.status != 200:
+            return checkout
+        await self._bank.pay(checkout.json["pay_url"], card)
+        return await self.settle(reference)
 
     async def cancel(self, reference: str) -> Answer:
         return await self.post(f"/api/bookings/{reference}/cancellation", {})
@@ -196,8 +229,13 @@ async def add_flight(db: Database, wanted: Departure) -> int:
 
 async def rows(db: Database, query: Executable) -> list[Row[Any]]:
     """What the database itself says."""
-    async with db.reading() as connection:
+    async with db.reading("test") as connection:
         return list(await connection.execute(query))
+
+
+async def everything(db: Database) -> dict[str, list[Row[Any]]]:
+    """All records, to see whether anything has changed."""
+    return {table.name: await rows(db, select(table)) for table in metadata.sorted_tables}
 
 
 def _encoded(data: bytes) -> str:

@@ -2,19 +2,26 @@
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from booking import schema
+from booking import schema, sweeper
 from booking.app import build
+from booking.cache import Cache
 from booking.db import Database
+from booking.gateway import Gateway
 from booking.settings import read
+from booking.site import SITE
+from booking.store import Store
+from booking.sweeper import Swept
+from tests.booking.bank import PrivateSandbox
 from tests.booking.bench import HOLD_S, Clock, Room, Visitor, add_flight, departure
 from tests.booking.mariadb import INSTALL, SERVER, PrivateMariaDB
+from tests.servers import PrivateRedis
 
 
 @pytest.fixture(scope="session")
@@ -31,16 +38,61 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMariaDB
     server.remove()
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+# What must hold on each database holds on MariaDB with either meaning of a snapshot (innodb_snapshot_isolation, which
+# newer versions have on and older ones off): tests that name invariants run on all of these.
+DATABASES = ["sqlite", "mariadb"]
+ISOLATIONS = [*DATABASES, "mariadb-snapshot"]
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database of each kind."""
+    with empty_database(request, tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def empty_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """One of the kind that the fixture is for."""
     if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path / 'booking.db'}"
+        yield f"sqlite+aiosqlite:///{folder / 'booking.db'}"
         return
     server: PrivateMariaDB = request.getfixturevalue("mariadb")
+    server.execute(f"SET GLOBAL innodb_snapshot_isolation = {'ON' if request.param == 'mariadb-snapshot' else 'OFF'}")
     server.execute("CREATE DATABASE booking CHARACTER SET utf8mb4")
     yield server.url("booking")
     server.execute("DROP DATABASE booking")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRedis]:
+    """One for all tests that do not harm it."""
+    server = PrivateRedis(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def redis_url(redis_server: PrivateRedis) -> str:
+    """An empty Redis."""
+    redis_server.client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    async with Store(redis_url) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSandbox]:
+    """One for all tests that do not harm it. Its events go nowhere: what it did is asked for."""
+    bank = PrivateSandbox(tmp_path_factory.mktemp("bank"))
+    bank.start()
+    yield bank
+    bank.stop()
 
 
 @pytest.fixture
@@ -49,6 +101,16 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     async with Database(database_url) as db:
         await schema.migrate(db)
         yield db
+
+
+@pytest.fixture
+def redis(redis_server: PrivateRedis) -> PrivateRedis:
+    return redis_server
+
+
+@pytest.fixture
+def cache(store: Store) -> Cache:
+    return Cache(store)
 
 
 @pytest.fixture
@@ -63,10 +125,12 @@ def room(tmp_path: Path) -> Room:
 
 @dataclass(frozen=True)
 class Site:
-    """A site that serves, its database and its clock."""
+    """A site that serves, its database, its bank and the way to it, and its clock."""
 
     server: BaseTestServer
     db: Database
+    bank: PrivateSandbox
+    gateway: Gateway
     clock: Clock
     room: Room
     new_visitor: Callable[[str | None], Visitor]
@@ -79,26 +143,50 @@ class Site:
         """Someone whom the waiting room let in."""
         return self.new_visitor(self.room.admission())
 
+    async def sweep(self) -> Swept:
+        """What the sweeper does every few seconds, now."""
+        return await sweeper.sweep(self.db, self.gateway, self.clock.now_s)
+
 
 @pytest.fixture
-async def site(db: Database, database_url: str, clock: Clock, room: Room) -> AsyncIterator[Site]:
+def gateway_settings(bank: PrivateSandbox) -> dict[str, str]:
+    """By which a site finds its gateway."""
+    return {"BOOKING_SANDBOX_URL": bank.url, "BOOKING_SANDBOX_SECRET": bank.secret}
+
+
+@pytest.fixture
+async def site(
+    db: Database,
+    database_url: str,
+    redis_url: str,
+    bank: PrivateSandbox,
+    gateway_settings: dict[str, str],
+    clock: Clock,
+    room: Room,
+    tmp_path: Path,
+) -> AsyncIterator[Site]:
     environment = {
+        "BOOKING_STATE_FOLDER": str(tmp_path / "state"),
         "BOOKING_DATABASE_URL": database_url,
+        "BOOKING_REDIS_URL": redis_url,
         "BOOKING_ADMISSION_KEYS": str(room.key_file),
+        "BOOKING_PUBLIC_URL": bank.site_url,
         "BOOKING_HOLD_S": str(HOLD_S),
         # One sweep at the start, and none in the midst of a test.
         "BOOKING_SWEEP_S": "3600",
+        **gateway_settings,
     }
-    async with AsyncExitStack() as stack, TestServer(build(read(environment), clock)) as server:
+    app = build(read(environment), clock)
+    async with AsyncExitStack() as stack, TestServer(app) as server:
         visitors: list[Visitor] = []
 
         def new_visitor(admission: str | None) -> Visitor:
-            visitor = Visitor(server.make_url("/"), admission)
+            visitor = Visitor(server.make_url("/"), bank, admission)
             visitors.append(visitor)
             stack.push_async_exit(visitor)
             return visitor
 
-        yield Site(server, db, clock, room, new_visitor)
+        yield Site(server, db, bank, app[SITE].gateway, clock, room, new_visitor)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from booking.db import ATTEMPTS, Database, StaleError
 from booking.errors import DatabaseUnavailable
 from booking.settings import read
 from booking.tables import accounts
+from tests.booking.bank import PrivateSandbox
 from tests.booking.bench import Clock, Room, Visitor, rows
 from tests.booking.mariadb import PrivateMariaDB
 
@@ -24,7 +25,7 @@ ADA, GRACE = 1, 2
 
 async def add_account(connection: AsyncConnection, account_id: int) -> None:
     values = {"id": account_id, "email": f"{account_id}@example.org", "name": "A", "password_hash": "", "created_s": 0}
-    await connection.execute(insert(accounts).values(**values))
+    await connection.execute(insert(accounts).values(language="en", **values))
 
 
 async def rename(connection: AsyncConnection, account_id: int, name: str) -> None:
@@ -130,7 +131,13 @@ async def test_ten_writers_add_up(db: Database) -> None:
 
 
 async def test_a_dead_database_is_a_clear_503_and_its_return_is_noticed(
-    mariadb: PrivateMariaDB, tmp_path: Path, clock: Clock, room: Room, caplog: pytest.LogCaptureFixture
+    mariadb: PrivateMariaDB,
+    redis_url: str,
+    bank: PrivateSandbox,
+    tmp_path: Path,
+    clock: Clock,
+    room: Room,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Killed in the midst of service: pages and API say when to come again, the log names the remedy."""
     del mariadb  # only so that this test skips where the server is missing
@@ -141,11 +148,16 @@ async def test_a_dead_database_is_a_clear_503_and_its_return_is_noticed(
     url = server.url("booking")
     async with Database(url) as db:
         await schema.migrate(db)
-    environment = {"BOOKING_DATABASE_URL": url, "BOOKING_ADMISSION_KEYS": str(room.key_file)}
+    environment = {
+        "BOOKING_DATABASE_URL": url,
+        "BOOKING_REDIS_URL": redis_url,
+        "BOOKING_STATE_FOLDER": str(tmp_path / "state"),
+        "BOOKING_ADMISSION_KEYS": str(room.key_file),
+    }
     try:
         async with (
             TestServer(build(read(environment), clock)) as site,
-            Visitor(site.make_url("/"), room.admission()) as visitor,
+            Visitor(site.make_url("/"), bank, room.admission()) as visitor,
         ):
             assert (await visitor.get("/healthz")).status == 200
             server.kill()

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.booking.bench import HOUR_S, NOW_S, Answer, Room, Route, Visitor, all_routes
+from tests.booking.bench import HOUR_S, NOW_S, Answer, Room, Route, Visitor, all_routes, everything
 from tests.booking.conftest import Site
 
 # These do not depend on the database.
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
-EXEMPT = {("GET", "/healthz"), ("GET", "/static")}
+EXEMPT = {("GET", "/healthz"), ("GET", "/static"), ("POST", "/webhooks/{gateway}")}
 # Whoever has an admission may do these without an account. Every other route belongs to an account.
 PUBLIC = {
     ("GET", "/"),
     ("GET", "/flights"),
     ("GET", "/flights/{flight_id}"),
+    ("POST", "/language"),
     ("GET", "/sign-up"),
     ("POST", "/sign-up"),
     ("GET", "/log-in"),
@@ -28,31 +29,35 @@ PUBLIC = {
     ("POST", "/api/accounts"),
     ("POST", "/api/session"),
     ("DELETE", "/api/session"),
+    ("GET", "/api/openapi.yaml"),
+    ("GET", "/api/docs"),
 }
 
 
 ROUTES = all_routes()
 GUARDED = [route for route in ROUTES if route not in EXEMPT]
 OWNED = [route for route in GUARDED if route not in PUBLIC]
+OF_BOOKINGS = [route for route in GUARDED if "{reference}" in route[1]]
 
 
-def filled(path: str) -> str:
-    return path.replace("{flight_id}", "1").replace("{reference}", "BCDFGH")
+def filled(path: str, reference: str = "BCDFGH") -> str:
+    return path.replace("{flight_id}", "1").replace("{reference}", reference)
 
 
-async def ask(visitor: Visitor, route: Route) -> Answer:
+async def ask(visitor: Visitor, route: Route, reference: str = "BCDFGH") -> Answer:
     """As an app or as a browser would, by the path."""
-    method, path = route
+    method, path = route[0], filled(route[1], reference)
     if path.startswith("/api/"):
-        return await visitor.ask(method, filled(path), json={} if method == "POST" else None)
+        return await visitor.call(method, path)
     if method == "GET":
-        return await visitor.page(filled(path))
-    return await visitor.submit("/log-in", filled(path), seat="7C")
+        return await visitor.page(path)
+    return await visitor.submit("/log-in", path, seat="7C")
 
 
 def test_the_tables_name_routes_that_exist() -> None:
     assert set(ROUTES) >= EXEMPT | PUBLIC
-    assert len(OWNED) >= 12
+    assert len(OWNED) >= 24
+    assert len(OF_BOOKINGS) >= 13
 
 
 @on_sqlite
@@ -76,6 +81,41 @@ async def test_every_route_of_an_account_refuses_a_stranger(site: Site) -> None:
         else:
             assert answer.status == 303, route
             assert answer.headers["Location"].startswith("/log-in?next=%2F"), route
+
+
+@on_sqlite
+async def test_every_route_refuses_an_admission_that_is_none_of_ours(site: Site, tmp_path: Path) -> None:
+    """One that has ended, and one that another room has signed in the name of ours."""
+    refused = {
+        "admission_expired": site.room.admission(exp=NOW_S - 6),
+        "admission_signature": Room(tmp_path / "elsewhere", site.room.kid).admission(),
+    }
+    for code, token in refused.items():
+        foreigner = site.stranger(token)
+        for method, path in GUARDED:
+            answer = await foreigner.ask(method, filled(path))
+            assert (answer.status, answer.code) == (401, code), (method, path)
+
+
+@on_sqlite
+async def test_every_route_of_a_booking_refuses_another_account(
+    site: Site, ada: Visitor, grace: Visitor, flight_id: int
+) -> None:
+    """In the words by which it refuses a booking that is not there, whatever state it is in; and nothing is changed."""
+    reference = await ada.held(flight_id, "7C")
+    for state in ("held", "ticketed"):
+        before = await everything(site.db)
+        for route in OF_BOOKINGS:
+            theirs, none = await ask(grace, route, reference), await ask(grace, route, "BCDFGH")
+            assert theirs.status == none.status == 404, (state, route)
+            assert anonymous(theirs, reference) == anonymous(none, "BCDFGH"), (state, route)
+        assert await everything(site.db) == before
+        await ada.pay(reference)
+
+
+def anonymous(answer: Answer, reference: str) -> str:
+    """An answer without what is new in each page."""
+    return re.sub(r'(name="idempotency_key" value=)"[^"]+"', r"\1", answer.text.replace(reference, ""))
 
 
 @on_sqlite
@@ -176,7 +216,7 @@ async def test_the_api_takes_nothing_that_a_form_can_send(site: Site) -> None:
 @on_sqlite
 async def test_every_answer_carries_the_safety_headers(site: Site) -> None:
     visitor = site.visitor()
-    for path in ("/", "/nowhere", "/healthz", "/api/airports"):
+    for path in ("/", "/nowhere", "/healthz", "/api/airports", "/api/docs"):
         headers = (await visitor.page(path)).headers
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "unsafe" not in headers["Content-Security-Policy"]
@@ -185,18 +225,19 @@ async def test_every_answer_carries_the_safety_headers(site: Site) -> None:
 
 
 @on_sqlite
-@pytest.mark.parametrize(("scheme", "name"), [("https", "__Host-halcyon-session"), ("http", "halcyon-session")])
-async def test_the_session_cookie_is_out_of_reach(site: Site, scheme: str, name: str) -> None:
+@pytest.mark.parametrize(("scheme", "prefix"), [("https", "__Host-halcyon-"), ("http", "halcyon-")])
+async def test_the_cookies_of_a_session_are_out_of_reach(site: Site, scheme: str, prefix: str) -> None:
     """For scripts always, and for plain HTTP where the visitor came by HTTPS."""
     document = {"email": "ada@example.org", "name": "Ada", "password": "0123456789"}
     headers = {"X-Forwarded-Proto": scheme}
     answer = await site.visitor().ask("POST", "/api/accounts", json=document, headers=headers)
 
-    cookie = next(value for key, value in answer.headers.items() if key == "Set-Cookie" and "Max-Age=604800" in value)
-    assert cookie.startswith(f"{name}=")
-    assert "HttpOnly" in cookie
-    assert "SameSite=Lax" in cookie
-    assert ("Secure" in cookie) == (scheme == "https")
+    cookies = {value for key, value in answer.headers.items() if key == "Set-Cookie" and "Max-Age=0" not in value}
+    assert {cookie.partition("=")[0] for cookie in cookies} == {f"{prefix}access", f"{prefix}refresh"}
+    for cookie in cookies:
+        assert "HttpOnly" in cookie
+        assert "SameSite=Lax" in cookie
+        assert ("Secure" in cookie) == (scheme == "https")
 
 
 @on_sqlite
@@ -204,3 +245,10 @@ async def test_a_wrong_method_is_told_which_are_right(site: Site) -> None:
     """Logging out by a link is impossible."""
     answer = await site.visitor().get("/log-out")
     assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+@on_sqlite
+@pytest.mark.parametrize("method", ["POST", "PUT", "TRACE"])
+async def test_what_no_route_takes_is_told_so_before_its_form_is_looked_at(site: Site, method: str) -> None:
+    answer = await site.visitor().ask(method, "/api/airports")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET,HEAD")
