@@ -98,7 +98,8 @@ class AccessLog:
         """Writes what was noted, each quarter of a second or when much waits. A slow disk gets only what it takes."""
         while file := self._file:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._many.wait(), EVERY_S)
+                async with asyncio.timeout(EVERY_S):
+                    await self._many.wait()
             self._many.clear()
             while self._waiting and not file.is_behind:
                 self._hand_over(file, PIECE)

@@ -1,6 +1,9 @@
 """Certificates and keys in files: whether they can be used, told before anything relies on them."""
 
 import ssl
+from pathlib import Path
+
+from cryptography import x509
 
 
 def load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
@@ -12,6 +15,15 @@ def load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
     except OSError as exc:
         # It does not say which of the two it was about.
         raise ValueError(f"certificate = {certificate!r} or key = {key!r} can't be read: {exc.strerror}") from exc
+
+
+def ends_s(certificate: str) -> float | None:
+    """When the first of the certificates in a file (PEM) ends, in seconds since 1970; None where that can't be read."""
+    try:
+        chain = x509.load_pem_x509_certificates(Path(certificate).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return min(one.not_valid_after_utc for one in chain).timestamp()
 
 
 def check_authorities(ca_file: str) -> None:

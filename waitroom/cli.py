@@ -1,24 +1,22 @@
 """The command `waitroom`."""
 
-import json
 import logging
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 import click
 import uvloop
-from rich.console import Console
-from rich.table import Table
 
-from waitroom import explain, keys
+from waitroom import keys
+from waitroom.cli_config import check, print_schema
 from waitroom.cli_desk import release, reset, revoke
 from waitroom.cli_draw import verify_draw
-from waitroom.cli_shared import Failure, config_option, load
+from waitroom.cli_knobs import audit, clear, close, hold, message, open_room, queue, resume, set_knobs
+from waitroom.cli_shared import Failure, config_option
+from waitroom.cli_watch import dashboard, status, token, top
 from waitroom.errors import WaitroomError
 from waitroom.orders import Orders
+from waitroom.rehearsal.cli import plan_command, rehearse_command
 from waitroom.supervisor import supervise
 from waitroom.worker import work
 
@@ -29,7 +27,10 @@ def main() -> None:
     """A fair, fast waiting room in front of any site."""
 
 
-for command in (release, revoke, reset, verify_draw):
+KNOBS = (set_knobs, clear, hold, resume, open_room, close, queue, message, audit)
+WATCHES = (status, top, dashboard, token)
+ACTS = (release, revoke, reset)
+for command in (check, print_schema, *KNOBS, *ACTS, *WATCHES, rehearse_command, plan_command, verify_draw):
     main.add_command(command)
 
 
@@ -67,17 +68,6 @@ def _log() -> None:
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 
-@main.command()
-@config_option
-def check(config: Path) -> None:
-    """Validate a configuration, and say in words what it means."""
-    loaded = load(config)
-    for line in explain.explain(loaded):
-        click.echo(line)
-    for warning in explain.warnings(loaded):
-        click.secho(f"Warning: {warning}", fg="yellow")
-
-
 @main.command("keys")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("keys"), show_default=True)
 def make_keys(out: Path) -> None:
@@ -88,46 +78,3 @@ def make_keys(out: Path) -> None:
         raise Failure(f"{exc.filename} exists, and what it signed hangs on it: choose another --out") from exc
     click.echo(f"Wrote {admission} and {ticket}. Name them in the configuration:\n")
     click.echo(f'[keys]\nadmission = ["{admission}"]\nticket = ["{ticket}"]')
-
-
-@main.command()
-@config_option
-def status(config: Path) -> None:
-    """Show the rooms of the waitroom that runs with this configuration."""
-    url = f"http://{load(config).admin.listen}/status"
-    try:
-        with urllib.request.urlopen(url, timeout=5) as response:
-            show(json.load(response))
-    except (urllib.error.URLError, OSError, ValueError) as exc:
-        raise Failure(f"no waitroom answers at {url}: {exc}") from exc
-
-
-def show(state: dict[str, Any]) -> None:
-    """Prints what the admin listener says of itself."""
-    console = Console()
-    table = Table(
-        "Room", "Key", "Mode", "Inside / cap", "Waiting", "Calls/min measured / set", "Joined", "Called", "Claimed"
-    )
-    for room in state["rooms"]:
-        table.add_row(
-            room["room"],
-            room["key"],
-            room["mode"],
-            f"{room['inside']} / {room['cap']}",
-            str(room["waiting"]),
-            f"{room['measured_per_minute']} / {room['rate_per_minute']}",
-            str(room["joined"]),
-            str(room["called"]),
-            str(room["claimed"]),
-        )
-    console.print(table)
-    if len(state["workers"]) > 1:
-        console.print(f"{len(state['workers'])} workers serve.")
-    if lost := [room["room"] for room in state["rooms"] if room["store_lost"]]:
-        console.print(f"[red]Redis is lost for {', '.join(lost)}: places are kept, nobody is called.")
-    for origin in state["origins"]:
-        if origin["why_not"]:
-            fault = f": {origin['fault']}" if origin["fault"] else ""
-            console.print(f"[red]The origin {origin['url']} is {origin['why_not']}{fault}")
-    for fault in state["config_faults"]:
-        console.print(f"[red]Refused configuration: {fault}")

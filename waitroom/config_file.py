@@ -7,7 +7,7 @@ from pathlib import Path
 from waitroom import settings, watch
 from waitroom.errors import ConfigError, Fault
 from waitroom.rooms import Rooms
-from waitroom.settings import Settings
+from waitroom.settings import Settings, advise_version
 
 log = logging.getLogger(__name__)
 
@@ -38,19 +38,19 @@ class ConfigFile:
         log.info("configuration version %s is in force", new.version)
         return self.rooms
 
-    async def changes(self) -> AsyncIterator[Rooms]:
-        """Gives the rooms anew after each change of the file for the good, until cancelled."""
+    async def changes(self) -> AsyncIterator[Rooms | None]:
+        """Gives the rooms anew after each change of the file for the good, and None after one that was refused, until
+        cancelled."""
+        rooms = self.read_again()  # it may have changed before anybody watched
+        if rooms or self.faults:
+            yield rooms
         async for _ in watch.changes(self.path):
-            if rooms := self.read_again():
+            rooms = self.read_again()
+            if rooms or self.faults:
                 yield rooms
 
     def _warn(self, new: Settings) -> None:
-        if new.version < self.settings.version:
-            log.warning(
-                "version went from %s to %s: the limits of version %s stay in force, raise the number instead",
-                self.settings.version,
-                new.version,
-                self.settings.version,
-            )
+        if new.version <= self.settings.version:
+            log.warning("%s", advise_version(new.version, self.settings.version))
         for table in self.settings.needs_workers(new):
             log.warning("a change in [%s] takes effect on SIGHUP", table)

@@ -29,6 +29,8 @@ class Connections:
         self.limits = limits
         self.now_s = now_s
         self.is_draining = False
+        # Since there was no room for them.
+        self.refused = 0
         self.handle = handler.handle
         self.refuse = handler.refuse
         self.finished = handler.finished
@@ -49,6 +51,7 @@ class Connections:
     def opened(self, connection: FrontConnection) -> bool:
         """Takes a new connection in; says whether there was room for it."""
         if len(self._connections) >= self.limits.connections:
+            self.refused += 1
             return False
         self._connections.add(connection)
         return True

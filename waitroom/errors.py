@@ -105,6 +105,18 @@ class ConfigError(WaitroomError):
         return "\n".join([f"{self.source}: {count}", *(f"  {fault}" for fault in self.faults)])
 
 
+class KnobError(WaitroomError):
+    """Knobs of a room that can't be turned so, with all faults; each names the knob."""
+
+    def __init__(self, room: str, faults: Sequence[Fault]) -> None:
+        super().__init__(room, tuple(faults))
+        self.room = room
+        self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        return "\n".join(f"room {self.room!r}: {fault}" for fault in self.faults)
+
+
 class EmbeddedStoreError(WaitroomError):
     """The embedded Redis can't be started."""
 

@@ -77,6 +77,13 @@ class Cancellable(Protocol):
     def cancel(self) -> object: ...
 
 
+class Trace(Protocol):
+    """What is told to a trace of how its exchange went."""
+
+    def origin_failed(self, why: str) -> None: ...
+    def end(self, exchange: "Exchange") -> None: ...
+
+
 class Exchange:
     """`body` is the framing of the request's body, None for none; `started_s` is by a steady clock. What stands in the
     class is what most exchanges never change, or only once."""
@@ -96,6 +103,7 @@ class Exchange:
     outcome = ""
     origin = ""
     status = 0
+    trace: Trace | None = None
 
     def __init__(
         self, connection: Visitor, head: RequestHead, target: Target, body: Body | None, started_s: float

@@ -60,6 +60,8 @@ class Front:
         self.keep = tunnels.keep
         self.finished = records.finished
         self.origin_failed = records.origin_failed
+        self.asked = records.asked
+        self.answered = records.answered
         self.choose = choose
         self._rooms = rooms
         self._judge = judge
@@ -67,6 +69,7 @@ class Front:
         self._own = own
         self._authz = Authz(judge, clients)
         self._clients = clients
+        self._traces = records.traces
         self._tasks: set[asyncio.Task[None]] = set()
 
     # What connections tell.
@@ -198,4 +201,6 @@ class Front:
             self._say(exchange, self._judge.sent_back(room, exchange.key, self._clients.asking(exchange), carry))
             return
         ours = b"%b%bX-Request-Id: %b\r\n" % (asker.lines, carry.line, exchange.request_id)
+        if self._traces:
+            ours += self._traces.begin(exchange, is_trusted=self._clients.trusts(exchange))
         Relay(exchange, room, carry, ours, self).start()

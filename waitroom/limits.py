@@ -1,7 +1,8 @@
 """The limits of a line: what the operator sets, and what every process must agree on."""
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 Mode = Literal["auto", "queue", "hold", "open", "closed"]
 Phase = Literal["early", "open", "over"]
@@ -14,7 +15,8 @@ NUMBERS_PER_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """One setting of a line. Of two, the one with the higher version is in force, then the one edited later.
+    """One setting of a line. Of two, the one with the higher version is in force, then the one edited later, then the
+    one with the later revision of the desk's overrides.
 
     `rate_per_minute` and `burst` are calls, `cap` is visitors inside. `opens_ms` and `closes_ms` are moments in
     milliseconds since 1970, 0 where there is none. `draw` names the draw that gives those who come early their places,
@@ -37,11 +39,18 @@ class Limits:
     draw: str = ""
     draw_size: int = 0
     idle_ms: int = 0
+    revision: int = 0
+
+    @classmethod
+    def from_reply(cls, reply: Sequence[Any]) -> Self:
+        """As the transitions give them."""
+        values: list[Any] = [value.decode() if isinstance(value, bytes) else value for value in reply]
+        return cls(*values)
 
     @property
-    def edition(self) -> tuple[int, int]:
+    def edition(self) -> tuple[int, int, int]:
         """What decides which of two limits is in force."""
-        return self.version, self.edited_ms
+        return self.version, self.edited_ms, self.revision
 
     def drawn_number(self, place: int) -> int:
         """The number that a place of the draw, from 1, stands for."""

@@ -21,6 +21,8 @@ SHARED_MS = 200
 # How far this process's clock, by which admissions are issued, and Redis's may differ.
 CLOCKS_MS = 5_000
 REDIS_CLOCK = ""
+# What was measured at one rate still tells of another that differs by so little.
+SMALL_STEP = 0.25
 WAITING = Waiting()
 
 
@@ -88,6 +90,7 @@ class Line:
         self._ended: dict[int, int] = {}  # number to when no admission of it can be good any more
         self._refused: dict[int, int] = {}
         self._unsure_before_ms = 0
+        self._rate_of_terms = 0
 
     def __repr__(self) -> str:
         return f"<Line {self.name} {self.known} leases={len(self._leases)}>"
@@ -155,8 +158,10 @@ class Line:
 
     async def tick(self) -> None:
         """Advances the line, and tells Redis who is present."""
-        snapshot, before = await self._advance(), self._at_last_tick
-        # Compared from tick to tick: whatever else advanced the line since has brought nothing back.
+        # Compared from tick to tick: whatever else advanced the line since has brought nothing back. Before the first,
+        # there are those who joined already.
+        before = self._at_last_tick or self.first
+        snapshot = await self._advance()
         if before and before.epoch != snapshot.epoch:  # what was polled for were places in the line before its reset
             self._present, self._told = set(), []
         if before and before.generation != snapshot.generation:
@@ -180,12 +185,20 @@ class Line:
         self.first = self.first or replace(snapshot, here=b"", newly_ended=())
         self.known = self.known.and_of(snapshot.epoch, snapshot.tail, snapshot.head)
         self.known = self.known.and_arrivals(snapshot.arrived, snapshot.limits.draw)
-        self.rate.note(snapshot.now_ms, snapshot.called, (snapshot.limits.edition, snapshot.phase))
+        self.rate.note(snapshot.now_ms, snapshot.called, self._terms(snapshot))
         self._note_ended(snapshot, before)
         for ends in (self._leases, self._ended, self._refused):
             for number in [number for number, end_ms in ends.items() if end_ms <= snapshot.now_ms]:
                 del ends[number]
         return snapshot
+
+    def _terms(self, snapshot: Snapshot) -> tuple[str, str, int, int, bool]:
+        """Under which calls are measured. The small steps of a rate that adapts itself are no new ones. While nobody
+        waits, calls are as few as those who come, which says nothing of how fast a line moves."""
+        rate = snapshot.limits.rate_per_minute
+        if not self._rate_of_terms * (1 - SMALL_STEP) <= rate <= self._rate_of_terms * (1 + SMALL_STEP):
+            self._rate_of_terms = rate
+        return snapshot.limits.mode, snapshot.phase, snapshot.limits.cap, self._rate_of_terms, snapshot.waiting > 0
 
     def _note_ended(self, snapshot: Snapshot, before: Snapshot | None) -> None:
         known = before.ended if before and before.generation == snapshot.generation else 0

@@ -75,6 +75,10 @@ class Lines:
         """Whether this process has that line."""
         return (room.name, key) in self._lines
 
+    def is_awake(self, room: Room, key: str) -> bool:
+        """Whether the ticks of this process keep the line up to now."""
+        return self.has(room, key) and not self._sleeps((room.name, key), self._now_s())
+
     def awake(self, room: Room, key: str) -> Line | None:
         """The line, if this process has it as it is now."""
         line = self._lines.get((room.name, key))

@@ -65,7 +65,8 @@ class LogFile:
         self._orders.put(tell)
         self._orders.put(None)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(written.wait(), CLOSE_S)
+            async with asyncio.timeout(CLOSE_S):
+                await written.wait()
 
     def _work(self) -> None:
         while order := self._orders.get():

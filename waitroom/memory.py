@@ -6,11 +6,11 @@ disk of its own) a new line begins ahead of the old by the clock.
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from waitroom import whole_file
 from waitroom.line import Knowledge
 
 log = logging.getLogger(__name__)
@@ -47,15 +47,12 @@ class Memory:
         """Writes it, if it has changed; never half."""
         if known == self._written:
             return
-        draft = self._path.with_name(f"{FILE}.{os.getpid()}")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps({line: asdict(one) for line, one in known.items()}), "utf-8")
-            draft.replace(self._path)
+            whole_file.write(self._path, json.dumps({line: asdict(one) for line, one in known.items()}))
         except OSError as exc:
             if not self._failed:
                 log.warning(
-                    "%s can't be written (%s): a crash of Redis and of all processes finds no memory", draft, exc
+                    "%s can't be written (%s): a crash of Redis and of all processes finds no memory", self._path, exc
                 )
             self._failed = True
             return

@@ -1,33 +1,52 @@
-"""What several workers count, as one: in Prometheus's text format, from theirs.
+"""What several workers count, as one, from what each exposes in Prometheus's text format.
 
-What each counts of its own (requests, bytes, durations) is summed up by labels. What all of them see of the same lines
-is no worker's own: the highest counts, since who has not met a key's visitors yet knows less of its line.
+What each has or counts of its own (requests, bytes, durations, memory) is summed up by labels. What all of them see of
+the same lines is no worker's own: the highest counts, since who has not met a key's visitors yet knows less of it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-OF_LINES = {
-    f"waitroom_{name}"
-    for name in (
-        "store_lost", "inside", "late", "waiting", "cap", "rate_per_minute", "joined", "called", "claimed", "released",
-        "origin_up",
-    )
-}  # fmt: skip
-# When a counter was made says nothing of the sum.
-CREATED = "_created"
+HIGHEST = frozenset(
+    {
+        "process_start_time_seconds",
+        "waitroom_adapted_rate_per_second",
+        "waitroom_build_info",
+        "waitroom_called_total",
+        "waitroom_cap",
+        "waitroom_claimed_total",
+        "waitroom_config_refused",
+        "waitroom_inside",
+        "waitroom_joined_total",
+        "waitroom_late",
+        "waitroom_limits_version",
+        "waitroom_lines",
+        "waitroom_lines_full",
+        "waitroom_missed_total",
+        "waitroom_mode",
+        "waitroom_override_set_timestamp_seconds",
+        "waitroom_phase",
+        "waitroom_rate_per_second",
+        "waitroom_released_total",
+        "waitroom_store_lost",
+        "waitroom_waiting",
+        "waitroom_worker_deaths_total",
+    }
+)
+# One that lags behind, or for which an origin is out, is what somebody has to do something about.
+LOWEST = frozenset({"waitroom_certificate_expiry_timestamp_seconds", "waitroom_config_version", "waitroom_origin_up"})
 
 
-def merge(expositions: Sequence[str], gone: Sequence[str] = ()) -> bytes:
+def merged(expositions: Sequence[str], gone: Sequence[str] = ()) -> CollectorRegistry:
     """All of them as one. Of those that are `gone` only what was counted matters yet: a counter that fell would be
     taken for one that began anew."""
     registry = CollectorRegistry()
     registry.register(Merged(expositions, gone))
-    return generate_latest(registry)
+    return registry
 
 
 class Merged(Collector):
@@ -41,7 +60,7 @@ class Merged(Collector):
         families: dict[str, list[Metric]] = {}
         for family in self._families():
             families.setdefault(family.name, []).append(family)
-        yield from (_one(same) for name, same in families.items() if not name.endswith(CREATED))
+        yield from map(_one, families.values())
 
     def _families(self) -> Iterator[Metric]:
         for text in self._expositions:
@@ -67,4 +86,6 @@ def _samples(samples: Iterable[Sample]) -> Iterator[Sample]:
 
 
 def _value(one: Sample, other: Sample) -> float:
-    return max(one.value, other.value) if one.name.removesuffix("_total") in OF_LINES else one.value + other.value
+    if one.name in HIGHEST:
+        return max(one.value, other.value)
+    return min(one.value, other.value) if one.name in LOWEST else one.value + other.value

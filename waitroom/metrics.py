@@ -4,52 +4,45 @@ A request ends some ten thousand times a second, and Prometheus asks a few times
 numbers, and all that makes metrics of them waits until they are asked for.
 """
 
-from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from typing import TypeAlias
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from waitroom.line_metrics import LineCollector
-from waitroom.lines import Lines
-from waitroom.origins import OriginState
-from waitroom.rooms import Room
+from waitroom.desk.vitals import LATENCY_S, ORIGIN_S, WAIT_S, Durations, Vitals
 
 # Upper bounds, in seconds. Our own share of a request is below a millisecond unless something is wrong.
 OWN_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-ORIGIN_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+# Of those by which waits are counted, as many as Prometheus should keep: each is about twice the one before.
+SHOWN_WAIT_S = WAIT_S[::3]
 
-
-class Histogram:
-    """Durations, in seconds: how many were at most as long as each bound and longer than the one before."""
-
-    __slots__ = ("bounds", "counts", "sum_s")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum_s = 0.0
-
-    def buckets(self) -> list[tuple[str, float]]:
-        """As Prometheus has them: each bound with how many were at most as long."""
-        return list(zip([*map(str, self.bounds), "+Inf"], accumulate(self.counts), strict=True))
+Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily
 
 
 class RoomCounts:
-    """What was counted of one room since the process began. `classes` are of statuses: 2xx at 2. An origin may send
+    """What was counted of one room since the process began. Classes are of statuses: 2xx at 2. An origin may send
     any three digits."""
 
-    __slots__ = ("classes", "failures", "origin", "outcomes", "own")
+    __slots__ = ("busy", "classes", "errors", "failures", "latency", "origin", "outcomes", "own", "waits")
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
         self.classes = [0] * 10
-        self.own = Histogram(OWN_S)
-        self.origin = Histogram(ORIGIN_S)
+        self.own = Durations(OWN_S)
+        self.origin = Durations(ORIGIN_S)
         self.failures: Counter[str] = Counter()
+        self.busy = self.errors = 0
+        self.latency = Durations(LATENCY_S)
+        self.waits = Durations(WAIT_S)
+
+    def vitals(self, up: int, of: int) -> Vitals:
+        """With how many of the room's origins may be asked."""
+        latency, waits = self.latency.sparse(), self.waits.sparse()
+        return Vitals(sum(latency.values()), self.errors, self.busy, up, of, latency, waits)
 
 
 class Metrics:
@@ -57,6 +50,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._rooms: defaultdict[str, RoomCounts] = defaultdict(RoomCounts)
         self._bytes_in = 0
         self._bytes_out = 0
@@ -84,36 +78,40 @@ class Metrics:
         self._bytes_out += bytes_out
         if origin_seconds is not None:
             seconds -= origin_seconds
-            origin = counts.origin
-            origin.counts[bisect_left(ORIGIN_S, origin_seconds)] += 1
-            origin.sum_s += origin_seconds
-        own = counts.own
-        own.counts[bisect_left(OWN_S, seconds)] += 1
-        own.sum_s += seconds
+            counts.origin.note(origin_seconds)
+        counts.own.note(seconds)
+
+    def asked(self, room: str) -> None:
+        """Counts that an origin is asked: to be called once for each request, however many are tried."""
+        self._rooms[room].busy += 1
+
+    def answered(self, room: str, seconds: float, *, is_error: bool) -> None:
+        """Counts that the head of a response came after so many seconds, or that none will come; for each `asked`."""
+        counts = self._rooms[room]
+        counts.busy -= 1
+        counts.errors += is_error
+        counts.latency.note(seconds)
+
+    def admitted(self, room: str, seconds: float) -> None:
+        """Counts that a visitor was let in after so many seconds in the line."""
+        self._rooms[room].waits.note(seconds)
+
+    def vitals(self, room: str, up: int, of: int) -> Vitals:
+        """What was counted of a room, with how many of its origins may be asked."""
+        return self._rooms[room].vitals(up, of)
 
     def origin_failed(self, room: str, kind: str) -> None:
         """Counts that an origin gave no usable response: it was unreachable, timed out, or whatever `kind` says."""
         self._rooms[room].failures[kind] += 1
 
-    def watch(self, lines: Lines, rooms: Callable[[], Iterable[Room]]) -> None:
-        """Adds the lines of the rooms in force to what is exposed."""
-        self.registry.register(LineCollector(lines, rooms))
+    def watch(self, *collectors: Collector) -> None:
+        """Adds what others count to what is exposed."""
+        for collector in collectors:
+            self.registry.register(collector)
 
-    def watch_connections(self, connections: Callable[[], Mapping[str, int]]) -> None:
-        """Adds how many visitors' connections there are, by state."""
-        self.registry.register(ConnectionCollector(connections))
-
-    def watch_origins(self, origins: Callable[[], Iterable[OriginState]]) -> None:
-        """Adds how the origins are doing."""
-        self.registry.register(OriginCollector(origins))
-
-    def watch_access_log(self, dropped: Callable[[], int]) -> None:
-        """Adds how many entries the access log has dropped."""
-        self.registry.register(AccessLogCollector(dropped))
-
-    def expose(self) -> bytes:
+    def expose(self) -> str:
         """All of it, in Prometheus's text format."""
-        return generate_latest(self.registry)
+        return generate_latest(self.registry).decode()
 
 
 class RequestCollector(Collector):
@@ -124,21 +122,37 @@ class RequestCollector(Collector):
         self._sent = sent
 
     def collect(self) -> Iterator[Metric]:
-        yield self._requests()
+        yield self._by_label("waitroom_requests", "Requests of visitors that have ended.", "outcome", "outcomes")
         yield self._responses()
-        yield self._histogram("waitroom_request_seconds", "Of a request, all but the origin's share.", "own")
-        yield self._histogram("waitroom_origin_seconds", "Of a request, the origin's share.", "origin")
-        yield self._origin_failures()
-        family = CounterMetricFamily("waitroom_bytes", "Bytes from and to visitors.", labels=["direction"])
-        for direction, sent in zip(("in", "out"), self._sent(), strict=True):
-            family.add_metric([direction], sent)
-        yield family
+        text = "Seconds that requests took, all but the origin's share."
+        yield self._histogram("waitroom_own_duration_seconds", text, "own", OWN_S)
+        text = "Seconds that origins took, from a request sent to the end of the response."
+        yield self._histogram("waitroom_origin_duration_seconds", text, "origin", ORIGIN_S)
+        text = "Seconds until the head of an origin's response had come, or it was clear that none would."
+        yield self._histogram("waitroom_origin_latency_seconds", text, "latency", ORIGIN_S)
+        text = "Requests to origins, counted by their latency, that got a status of 5xx or no usable response."
+        yield self._count(CounterMetricFamily("waitroom_origin_errors", text, labels=["room"]), "errors")
+        text = "Times that an origin gave no usable response, whether or not another try got one."
+        yield self._by_label("waitroom_origin_failures", text, "kind", "failures")
+        text = "Requests for whose response an origin is waited for."
+        yield self._count(GaugeMetricFamily("waitroom_origin_busy", text, labels=["room"]), "busy")
+        text = "Seconds that visitors waited, from their ticket to their admission."
+        yield self._histogram("waitroom_wait_seconds", text, "waits", SHOWN_WAIT_S)
+        received, sent = self._sent()
+        yield CounterMetricFamily("waitroom_received_bytes", "Bytes from visitors.", value=received)
+        yield CounterMetricFamily("waitroom_sent_bytes", "Bytes to visitors.", value=sent)
 
-    def _requests(self) -> Metric:
-        family = CounterMetricFamily("waitroom_requests", "Requests of visitors.", labels=["room", "outcome"])
+    def _count(self, family: Family, field: str) -> Metric:
         for room, counts in self._rooms.items():
-            for outcome, count in counts.outcomes.items():
-                family.add_metric([room, outcome], count)
+            if room:
+                family.add_metric([room], getattr(counts, field))
+        return family
+
+    def _by_label(self, name: str, text: str, label: str, field: str) -> Metric:
+        family = CounterMetricFamily(name, text, labels=["room", label])
+        for room, counts in self._rooms.items():
+            for value, count in getattr(counts, field).items():
+                family.add_metric([room, value], count)
         return family
 
     def _responses(self) -> Metric:
@@ -149,68 +163,17 @@ class RequestCollector(Collector):
                     family.add_metric([room, f"{first}xx"], count)
         return family
 
-    def _histogram(self, name: str, text: str, field: str) -> Metric:
+    def _histogram(self, name: str, text: str, field: str, bounds: Sequence[float]) -> Metric:
+        """Shows a room before anything was counted: what appears with its first count seems not to have grown."""
         family = HistogramMetricFamily(name, text, labels=["room"])
         for room, counts in self._rooms.items():
-            histogram: Histogram = getattr(counts, field)
-            if any(histogram.counts):
-                family.add_metric([room], histogram.buckets(), histogram.sum_s)
-        return family
-
-    def _origin_failures(self) -> Metric:
-        text = "Times that an origin gave no usable response."
-        family = CounterMetricFamily("waitroom_origin_failures", text, labels=["room", "kind"])
-        for room, counts in self._rooms.items():
-            for kind, count in counts.failures.items():
-                family.add_metric([room, kind], count)
+            durations: Durations = getattr(counts, field)
+            if room or any(durations.counts):
+                family.add_metric([room], buckets(durations, bounds), durations.sum_s)
         return family
 
 
-class ConnectionCollector(Collector):
-    """How many visitors' connections there are when Prometheus asks, by state."""
-
-    def __init__(self, connections: Callable[[], Mapping[str, int]]) -> None:
-        self._connections = connections
-
-    def collect(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily("waitroom_connections", "Connections of visitors.", labels=["state"])
-        for state, count in self._connections().items():
-            family.add_metric([state], count)
-        yield family
-
-
-class OriginCollector(Collector):
-    """How the origins are doing when Prometheus asks."""
-
-    def __init__(self, origins: Callable[[], Iterable[OriginState]]) -> None:
-        self._origins = origins
-
-    def collect(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("waitroom_origin_up", "1 while an origin may be asked.", labels=["origin"])
-        text = "Connections to an origin, in use or kept."
-        connections = GaugeMetricFamily("waitroom_origin_connections", text, labels=["origin", "state"])
-        for url, states in _by_url(self._origins()).items():
-            up.add_metric([url], int(any(state.is_available for state in states)))
-            connections.add_metric([url, "busy"], sum(state.busy for state in states))
-            connections.add_metric([url, "idle"], sum(state.idle for state in states))
-        yield up
-        yield connections
-
-
-def _by_url(origins: Iterable[OriginState]) -> dict[str, list[OriginState]]:
-    """Rooms with terms of their own each have their own view of an origin."""
-    states: defaultdict[str, list[OriginState]] = defaultdict(list)
-    for state in origins:
-        states[state.url].append(state)
-    return states
-
-
-class AccessLogCollector(Collector):
-    """What the access log has lost."""
-
-    def __init__(self, dropped: Callable[[], int]) -> None:
-        self._dropped = dropped
-
-    def collect(self) -> Iterator[Metric]:
-        text = "Entries of the access log that could not be written."
-        yield CounterMetricFamily("waitroom_access_log_dropped", text, value=self._dropped())
+def buckets(durations: Durations, bounds: Sequence[float]) -> list[tuple[str, float]]:
+    """As Prometheus has them: some of the bounds, each with how many were at most as long."""
+    at_most = dict(zip(durations.bounds, accumulate(durations.counts), strict=False))
+    return [*((str(bound), float(at_most[bound])) for bound in bounds), ("+Inf", float(sum(durations.counts)))]

@@ -84,6 +84,11 @@ class Origins(Generic[T]):
             self._next_check_s.pop(origin, None)
             origin.retire()
 
+    def up_of(self, room: str) -> tuple[int, int]:
+        """How many origins of a room may be asked, and how many it has."""
+        origins = self._by_room.get(room, ())
+        return sum(not origin.why_not() for origin in origins), len(origins)
+
     def states(self) -> list[OriginState]:
         """All of them, in the order of the rooms."""
         rooms: dict[Origin[T], list[str]] = {}

@@ -23,7 +23,7 @@ class CallRate:
         self._terms: Hashable = None
 
     def note(self, now_ms: int, called: int, terms: Hashable) -> None:
-        """Takes the counter of calls at a time, and the terms of then, such as the edition of the limits: what was
+        """Takes the counter of calls at a time, and the terms of then, such as the rate that was set: what was
         before says nothing of what comes after a knob was turned, or the line has opened."""
         stepped_back = self._samples and (called < self._samples[-1][1] or now_ms < self._samples[-1][0])
         if stepped_back or terms != self._terms:
@@ -71,3 +71,8 @@ def poll_after_ms(
     due_ms = wait[0] * 1000 * SHARE_OF_WAIT if wait else longest_ms
     least_ms = max(NEAREST_MS, waiting * 1000 / polls_per_second)
     return round(min(max(due_ms, least_ms), longest_ms) * (1 - JITTER + 2 * JITTER * chance))
+
+
+def least_polls_per_second(waiting: int, presence_ms: int) -> float:
+    """How often so many who wait must ask, all together, so that none of them counts as absent."""
+    return waiting * 1000 * (1 + JITTER) / (presence_ms * MOST_OF_PRESENCE)

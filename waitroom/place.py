@@ -11,7 +11,7 @@ from waitroom.snapshot import Snapshot
 from waitroom.standing import Called, Late, Revoked, Spent, Standing, Unreachable, Waiting
 
 State = Literal["early", "waiting", "called", "inside", "none", "closed", "revoked"]
-Pause = Literal["hold", "store_lost"]
+Pause = Literal["hold", "origin", "store_lost"]
 # A crowd that looks at the countdown asks for its place over this time after it ends, and not all at once.
 OPENING_MS = 5_000
 # After the countdown: a snapshot may be a tick old, and say then still that the line is early.
@@ -46,7 +46,8 @@ class Place:
 
     `position` counts from 1; `waiting` is how many present visitors the line has, oneself included; `wait_s` is the
     range (shortest, longest) of the time that is left, in seconds, None while nobody can say. `paused` says why nobody
-    is called, if so: the operator holds the room, or the store is lost and places are kept until it is back.
+    is called, if so: the operator holds the room, its origin is down (adaptive admission then calls nobody), or the
+    store is lost and places are kept until it is back.
     `opens_in_ms` is the time until the line opens, and `opens_ms` that moment, since 1970; both are 0 once it has.
     """
 
@@ -122,6 +123,13 @@ class Outlook:
         return is_open and self.limits.mode not in ("closed", "open")
 
     @cached_property
+    def _paused(self) -> Pause | None:
+        """Why nobody is called, though the store is there."""
+        if self.limits.mode == "hold":
+            return "hold"
+        return None if self.limits.rate_per_minute else "origin"
+
+    @cached_property
     def _present(self) -> int:
         """How many wait, as was seen last."""
         return self.snapshot.waiting if self.snapshot else 0
@@ -144,7 +152,7 @@ class Outlook:
         )
 
     def _waiting(self, position: int | None, chance: float, *, lost: bool) -> Place:
-        paused: Pause | None = "store_lost" if lost else "hold" if self.limits.mode == "hold" else None
+        paused: Pause | None = "store_lost" if lost else self._paused
         waiting = max(self._present, position or 0)
         wait = wait_s(position, self.calls_per_minute, self.limits.rate_per_minute) if position and not paused else None
         after_ms = self._poll_after_ms(wait, waiting, chance)

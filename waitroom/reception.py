@@ -33,7 +33,16 @@ class Received:
 class Reception:
     """`now_s` is this process's clock, in seconds since 1970."""
 
-    def __init__(self, lines: Lines, recognition: Recognition, outlooks: Outlooks, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        lines: Lines,
+        recognition: Recognition,
+        outlooks: Outlooks,
+        now_s: Callable[[], float],
+        admitted: Callable[[str, float], None],
+    ) -> None:
+        """`admitted` is told the room of each visitor who was let in, and for how many seconds it had waited."""
+        self._admitted = admitted
         self._lines = lines
         self._recognition = recognition
         self._outlooks = outlooks
@@ -64,6 +73,9 @@ class Reception:
                 case Lend():
                     self._loans.take(room.name, self._now_s())
                     return Received(decision)
+                case Admit():
+                    self._note_wait(room, facts)
+                    return Received(decision, new_ticket)
                 case _:
                     return Received(decision, new_ticket)
 
@@ -114,6 +126,12 @@ class Reception:
     async def revoke_number(self, room: Room, key: str, number: int) -> None:
         """Takes the place of a number away, and refuses it for a day. Raises StoreLostError."""
         await self._lines.of(room, key).revoke(number, int((self._now_s() + REVOKED_S) * 1000))
+
+    def _note_wait(self, room: Room, facts: Facts) -> None:
+        """Before the opening, nobody waits for a turn."""
+        if facts.ticket:
+            since_s = max(facts.ticket.issued_s, room.limits.opens_ms / 1000)
+            self._admitted(room.name, max(0.0, self._now_s() - since_s))
 
     async def _line(self, room: Room, visit: Visit) -> Line | None:
         """The line of a visit, begun where needed; None where there can't be one more, or for a visit that has no

@@ -30,13 +30,16 @@ OriginOf = Origin[OriginConnection]
 
 
 class Sender(Protocol):
-    """Who sends requests on. `choose` gives an origin other than the one that failed, None where there is none; `obey`
-    does what the origin commands, and gives cookies to set; `origin_failed` counts; `fail` answers with 502, 503 or
-    504; `keep` looks after a tunnel."""
+    """Who sends requests on. `choose` gives an origin other than the one that failed, None where there is none; `asked`
+    counts that a response is waited for, and `answered` that its head came, or that none will, after so many seconds;
+    `obey` does what the origin commands, and gives cookies to set; `origin_failed` counts; `fail` answers with 502, 503
+    or 504; `keep` looks after a tunnel."""
 
     def now_s(self) -> float: ...
 
     def choose(self, room: Room, failed: OriginOf | None) -> OriginOf | None: ...
+    def asked(self, room: str) -> None: ...
+    def answered(self, room: str, seconds: float, *, is_error: bool) -> None: ...
     async def obey(self, exchange: Exchange, room: Room, carry: Carry, command: str) -> list[str]: ...
     def origin_failed(self, exchange: Exchange, why: str) -> None: ...
     def fail(self, exchange: Exchange, room: Room, carry: Carry, status: int) -> None: ...
@@ -47,6 +50,7 @@ class Relay:
     """One exchange under way. All times are by a steady clock. What stands in the class is what most relays have, so
     that none has to set it."""
 
+    _asked_s = 0.0  # while no head has come
     _has_sent_body = False
     _is_ended = False
     _is_half_closed = False  # one side of the tunnel
@@ -78,6 +82,8 @@ class Relay:
     def start(self) -> None:
         """Sends the request to an origin."""
         exchange = self._exchange
+        self._asked_s = self._sender.now_s()
+        self._sender.asked(self._room.name)
         if not exchange.has_body:
             exchange.carrier = self
             self._try()
@@ -196,6 +202,7 @@ class Relay:
         if self._is_ended:
             return
         self._is_ended = True
+        self._answered(is_error=False)
         if self._task and not self._obeying:  # what the origin has commanded is done all the same
             self._task.cancel()
         self._let_go(reusable=False)
@@ -260,7 +267,7 @@ class Relay:
         if not upgrade_of(exchange.head) or not exchange.was_received:
             self._broke("bad_upgrade", 502)
             return
-        self._succeed()
+        self._succeed(head)
         self._deadline_s = self._sender.now_s() + self._terms.stall_s
         exchange.open_tunnel(head)
         if self._is_upload_paused:
@@ -269,7 +276,7 @@ class Relay:
 
     def begun(self, head: ResponseHead, body: Body | None, content: bytes, *, is_whole: bool) -> None:
         """The head of the response, and what of its body came with it."""
-        self._succeed()
+        self._succeed(head)
         if COMMAND in head.looked:
             self._obeying = head, body, [content], is_whole
             self.pause()
@@ -339,8 +346,9 @@ class Relay:
 
     # Ends.
 
-    def _succeed(self) -> None:
+    def _succeed(self, head: ResponseHead) -> None:
         self._invite_s = 0.0
+        self._answered(is_error=head.status >= 500)
         if self._origin:
             self._origin.succeeded()
 
@@ -363,8 +371,15 @@ class Relay:
         else:
             self._fail(status)
 
+    def _answered(self, *, is_error: bool) -> None:
+        """The origin has answered, or never will. Who leaves before has found it slow, and no more than that."""
+        if self._asked_s:
+            self._sender.answered(self._room.name, self._sender.now_s() - self._asked_s, is_error=is_error)
+            self._asked_s = 0.0
+
     def _fail(self, status: int) -> None:
         self._is_ended = True
+        self._answered(is_error=True)
         self._let_go(reusable=False)
         self._sender.fail(self._exchange, self._room, self._carry, status)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
+from waitroom.adaptive_terms import AdaptiveTerms
 from waitroom.cookies import admission_names
 from waitroom.identity import Identity
 from waitroom.limits import Limits, OnStoreLoss
@@ -47,6 +48,11 @@ class Room:
     on_store_loss: OnStoreLoss = "hold"
     loss_cap: int = 0
     origin_terms: OriginTerms = DEFAULT_TERMS
+    adaptive: AdaptiveTerms | None = None
+
+    @property
+    def is_adaptive(self) -> bool:
+        return self.adaptive is not None
 
     @property
     def has_keys(self) -> bool:

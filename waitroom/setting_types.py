@@ -7,18 +7,26 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from waitroom import store_url
 from waitroom.rooms import KEY
+from waitroom.setting_secret import secret
 
 UNIX = "unix:"
+ROOM_NAME = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
+# Of a moment. Numbers follow an opening, and Redis counts exactly up to 2**53 only: a thousand numbers for each
+# millisecond until the year 2255.
+FIRST_YEAR, LAST_YEAR = 2000, 2200
 
 
 class Table(BaseModel):
-    """A table of the file: nothing in it is unknown, and nothing is converted."""
+    """A table of the file: nothing in it is unknown, and nothing is converted.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    What stands under a field says what it is: in the JSON Schema, and word for word in config/waitroom.toml.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 def _address(value: str) -> str:
@@ -62,10 +70,9 @@ def _network(value: str) -> str:
     return value
 
 
-def _store_url(value: str) -> str:
+def _store_url(value: str) -> None:
     if value:
         store_url.parse(value)
-    return value
 
 
 def _glob(value: str) -> str:
@@ -92,6 +99,8 @@ def _key_pattern(value: str) -> str:
 def _moment(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("should say its time zone, for instance 2027-03-01T09:00:00+09:00")
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"should be in a year from {FIRST_YEAR} to {LAST_YEAR}")
     return value
 
 
@@ -122,7 +131,7 @@ def _log_file(value: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Network = Annotated[str, AfterValidator(_network)]
-StoreUrl = Annotated[str, AfterValidator(_store_url)]
+StoreUrl = Annotated[SecretStr, secret(_store_url)]
 PathGlob = Annotated[str, AfterValidator(_glob)]
 GuardedGlob = Annotated[str, AfterValidator(_guarded)]
 KeyPattern = Annotated[str, AfterValidator(_key_pattern)]

@@ -1,26 +1,28 @@
 """The configuration file as a whole: read, and checked. All faults are reported at once, each with its place."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from waitroom.errors import ConfigError, Fault
 from waitroom.rooms import Rooms
+from waitroom.setting_faults import THE_FILE, faults_of
 from waitroom.setting_types import Table
 from waitroom.settings_rooms import RoomSettings
 from waitroom.settings_server import AdminSettings, KeySettings, ServerSettings, StoreSettings
 
-# What may hold a password, and is never shown.
-SECRETS = (("store",), ("store", "url"))
+# Far more than any configuration has.
+MOST_BYTES = 2**20
 
 
 class Settings(Table):
-    """A whole configuration; the file's own docs are in config/waitroom.toml."""
+    """A whole configuration of waitroom; config/waitroom.toml has each setting with its default."""
 
     version: Annotated[int, Field(ge=1, le=2**31)]
+    """raise it with each change, a roll-back too: among several processes, the highest version wins"""
     server: ServerSettings = ServerSettings()
     admin: AdminSettings = AdminSettings()
     store: StoreSettings = StoreSettings()
@@ -57,16 +59,23 @@ class Settings(Table):
 
     def needs_workers(self, other: "Settings") -> list[str]:
         """The tables in which the other differs from this one, and that only new workers apply."""
-        return [name for name in ("server", "admin", "store", "keys") if getattr(self, name) != getattr(other, name)]
+        tables = [name for name in ("server", "store", "keys") if getattr(self, name) != getattr(other, name)]
+        # Tokens are looked up in the settings in force.
+        return tables + (["admin"] if self.admin.listen != other.admin.listen else [])
 
 
 def load(path: Path) -> tuple[Settings, int]:
     """Reads a file; gives the settings, and when it was last written (ms). Raises ConfigError with all its faults."""
     try:
-        edited_ms = path.stat().st_mtime_ns // 1_000_000
-        text = path.read_text("utf-8")
+        # Opened once: what a link leads to may change in between.
+        with path.open("rb") as file:
+            edited_ms = os.fstat(file.fileno()).st_mtime_ns // 1_000_000
+            content = file.read(MOST_BYTES + 1)
+        text = content.decode()
     except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(str(path), [Fault("the file", f"can't be read: {exc}")]) from exc
+        raise ConfigError(str(path), [Fault(THE_FILE, f"can't be read: {exc}")]) from exc
+    if len(content) > MOST_BYTES:
+        raise ConfigError(str(path), [Fault(THE_FILE, f"is too long: should have at most {MOST_BYTES:,} bytes")])
     return parse(text, str(path)), edited_ms
 
 
@@ -74,28 +83,23 @@ def parse(text: str, source: str) -> Settings:
     """Reads the text of a file; `source` names it in errors. Raises ConfigError with all its faults."""
     try:
         return Settings.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(source, [Fault("the file", f"is not TOML: {exc}")]) from exc
     except ValidationError as exc:
-        raise ConfigError(source, [_fault(error) for error in exc.errors()]) from exc
+        raise ConfigError(source, faults_of(exc, Settings)) from exc
+    # Of a number with thousands of digits it raises a plain ValueError.
+    except ValueError as exc:
+        raise ConfigError(source, [Fault(THE_FILE, f"is not TOML: {exc}")]) from exc
+    except RecursionError as exc:
+        raise ConfigError(source, [Fault(THE_FILE, "is nested too deeply")]) from exc
 
 
-def _fault(error: ErrorDetails) -> Fault:
-    where = ""
-    for part in error["loc"]:
-        where += f"[{part + 1}]" if isinstance(part, int) else f"{'.' if where else ''}{part}"
-    return Fault(where or "the file", _advice(error))
-
-
-def _advice(error: ErrorDetails) -> str:
-    given = error.get("input")
-    message = str(error["msg"]).removeprefix("Value error, ")
-    match error["type"]:
-        case "extra_forbidden":
-            return "there is no such setting"
-        case "missing":
-            return "is required"
-        case _ if isinstance(given, str | int | float | bool) and error["loc"] not in SECRETS:
-            return f"{given!r}: {message[0].lower()}{message[1:]}"
-        case _:
-            return message
+def advise_version(version: int, in_force: int) -> str:
+    """What to do about a changed file whose version is not higher than the one in force."""
+    if version < in_force:
+        return (
+            f"version {version} is lower than version {in_force} in force, whose limits stay: a roll-back is a new "
+            f"version too, set version = {in_force + 1}"
+        )
+    return (
+        f"version {version} is not higher than version {in_force} in force: of two files of one version the one "
+        f"written later wins, whichever that is; set version = {in_force + 1}"
+    )

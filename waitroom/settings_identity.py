@@ -15,14 +15,20 @@ SHORTEST_SECRET = 32
 
 
 class IdentitySettings(Table):
-    """Where a room finds who somebody is; exactly one of `header` and `cookie`."""
+    """One place per person: where a room finds who somebody is; exactly one of `header` and `cookie`."""
 
     header: str = ""
+    """a header of the site's that says who it is, for instance "Authorization"; instead of a cookie"""
     cookie: str = ""
+    """a cookie of the site's that says who it is"""
     claim: str = ""
+    """what in it says so, if it is a JWT: the signature is verified"""
     key_file: str = ""
+    """a public key (PEM), or for HS256 a file with the shared secret"""
     algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["EdDSA"]
+    """EdDSA, ES256 …, RS256 …, or HS256 …"""
     required: bool = False
+    """true: who has no identity gets no place; let the sign-in pages by with `bypass`"""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

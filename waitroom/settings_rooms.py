@@ -1,112 +1,93 @@
-"""The settings of a room: whom it guards, what its line allows, and how it deals with its origins."""
+"""The settings of a room: whom it guards, and what its line allows."""
 
 import math
-import ssl
 from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from waitroom.certificates import check_authorities, load_pair
 from waitroom.limits import TICK_MS, Limits, Mode, OnStoreLoss
-from waitroom.origin_terms import OriginTerms
 from waitroom.rooms import KEY, Room
 from waitroom.setting_types import (
+    ROOM_NAME,
     GuardedGlob,
-    HealthPath,
     HostGlob,
     KeyPattern,
     Moment,
     Origin,
     PathGlob,
-    Patience,
     Seconds,
-    ServerName,
     Table,
 )
+from waitroom.settings_adaptive import AdaptiveSettings
 from waitroom.settings_identity import IdentitySettings
+from waitroom.settings_origin import OriginSettings
 
-ROOM_NAME = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
 # What a key may consist of in any case: it stands in cookies' names, in tickets and in Redis.
 KEY_CHARACTERS = r"[A-Za-z0-9_-]{1,64}"
 # What it consists of unless the operator says otherwise. No capitals: where an origin takes two spellings for one
 # thing, only one of them may have a line.
 KEY_PATTERN = r"[a-z0-9_-]+"
 
-Count = Annotated[int, Field(ge=1, le=1_000)]
-
-
-class OriginSettings(Table):
-    """How a room deals with its origins: times, health and TLS."""
-
-    connect_s: Patience = 5
-    response_s: Patience = 60
-    stall_s: Patience = 300
-    idle_s: Patience = 4
-    connections: Annotated[int, Field(ge=1, le=100_000)] = 1_024
-    health_path: HealthPath = ""
-    health_interval_s: Patience = 5
-    health_timeout_s: Patience = 2
-    health_fall: Count = 3
-    health_rise: Count = 2
-    eject_after: Count = 5
-    eject_s: Patience = 10
-    slow_start_s: Annotated[float, Field(ge=0, le=86_400)] = 10
-    resolve_s: Patience = 30
-    ca_file: str = ""
-    server_name: ServerName = ""
-    verify: bool = True
-    certificate: str = ""
-    key: str = ""
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.health_timeout_s > self.health_interval_s:
-            raise ValueError("health_timeout_s should not be longer than health_interval_s")
-        if bool(self.certificate) != bool(self.key):
-            raise ValueError("certificate and key go together")
-        if self.ca_file and not self.verify:
-            raise ValueError("ca_file means nothing with verify = false")
-        if self.ca_file:
-            check_authorities(self.ca_file)
-        if self.certificate:
-            load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self.certificate, self.key)
-        return self
-
-    def to_terms(self) -> OriginTerms:
-        """As values for the rest of the program."""
-        return OriginTerms(**self.model_dump())
-
 
 class RoomSettings(Table):
+    """A room: which requests it guards, what its line allows, and which origins are behind it."""
+
     name: Annotated[str, Field(pattern=ROOM_NAME)]
+    """letters, digits and -; part of the cookies' names"""
     title: str = ""
+    """what visitors read; empty: the name"""
     audience: str = ""
+    """the `aud` of admissions; empty: the name"""
     hosts: Annotated[list[HostGlob], Field(min_length=1)] = ["*"]
+    """host names, * for anything"""
     paths: Annotated[list[GuardedGlob], Field(min_length=1)] = ["/*"]
+    """paths, * for anything; or each with {key}, as in "/flights/{key}/*": a line for each flight"""
     key_pattern: KeyPattern = KEY_PATTERN
+    """what a key may be (a regular expression): at most 64 letters, digits, - and _"""
     max_lines: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    """lines of a room with keys, at a time"""
     idle_s: Annotated[int, Field(ge=60, le=7 * 86_400)] = 3_600
+    """when a line of a room with keys is forgotten, after nobody has asked for it"""
     bypass: list[PathGlob] = []
+    """paths that pass without a place, for instance ["/healthz", "/webhooks/*"]"""
     origins: list[Origin]
+    """"http://host:port", "https://host" or "unix:/path/to.sock"; []: only forward-auth asks of this room"""
     origin: OriginSettings = OriginSettings()
     mode: Mode = "auto"
+    """auto | queue | hold | open | closed"""
     rate_per_minute: Annotated[int, Field(ge=1, le=6_000_000)] = 600
+    """calls"""
     burst: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """calls at once after a quiet time; default: a second's worth and one"""
     cap: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    """visitors inside at once"""
     session_s: Seconds = 600
+    """a lease; activity renews it"""
     claim_s: Annotated[int, Field(ge=5, le=3_600)] = 60
+    """how long a called visitor has to come"""
     presence_s: Annotated[int, Field(ge=5, le=3_600)] = 60
+    """who is not seen for this long is passed over, and keeps the number"""
     opens_at: Moment | None = None
+    """nobody is called before; who comes early waits for the opening"""
     closes_at: Moment | None = None
+    """nobody is called from then on; who is inside stays"""
     draw: Annotated[str, Field(pattern=ROOM_NAME)] | None = None
+    """a name: those who come early are drawn (docs/draw.md). A new draw needs a new name"""
     draw_size: Annotated[int, Field(ge=1, le=10_000_000)] = 1_000_000
+    """places that are drawn; whoever comes beyond queues behind them"""
+    adaptive: AdaptiveSettings | None = None
     identity: IdentitySettings | None = None
     on_store_loss: OnStoreLoss = "hold"
+    """without Redis: hold (only the admitted pass) | open | closed"""
     loss_cap: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """with "open": how many each process lets in by itself; default: cap"""
     page_status: Annotated[int, Field(ge=200, le=599)] = 200
+    """HTTP status of the waiting page"""
     polls_per_second: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """what the polls of a whole line should stay under"""
     message: Annotated[str, Field(max_length=500)] = ""
+    """a word of yours on the waiting page"""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -122,6 +103,13 @@ class RoomSettings(Table):
             raise ValueError("either all of the paths have {key}, or none")
         if KEY in self.paths[0] and self.idle_s < max(self.session_s, self.presence_s):
             raise ValueError(f"idle_s = {self.idle_s} should not be shorter than session_s and presence_s")
+        if self.adaptive and not self.origins:
+            raise ValueError("adaptive needs origins: it goes by how long they take")
+        if self.adaptive and self.adaptive.rate_min > self.rate_per_minute:
+            raise ValueError(
+                f"adaptive.rate_min = {self.adaptive.rate_min} should not be above "
+                f"rate_per_minute = {self.rate_per_minute}, which is the most that it may rise to"
+            )
         if self.draw and not self.opens_at:
             raise ValueError("draw needs opens_at: those who come before it are drawn")
         if self.opens_at and self.closes_at and self.opens_at >= self.closes_at:
@@ -164,6 +152,7 @@ class RoomSettings(Table):
             on_store_loss=self.on_store_loss,
             loss_cap=self.loss_cap or self.cap,
             origin_terms=self.origin.to_terms(),
+            adaptive=self.adaptive.to_terms() if self.adaptive else None,
         )
 
 

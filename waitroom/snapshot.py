@@ -17,9 +17,9 @@ class Snapshot:
     """The reply of advance.lua, parsed; times are of Redis's clock.
 
     `here` is the bitmap of the present numbers behind head, from the number `here_from` on, the high bit first: an
-    eighth of a byte for each that waits. `ended` counts the numbers whose lease was given back before its end, or that
-    were revoked; `newly_ended` has the last of them, the newest first, each with the time until which it is refused, or
-    0.
+    eighth of a byte for each that waits. `missed` counts the leases that ended without having been claimed. `ended`
+    counts the numbers whose lease was given back before its end, or that were revoked; `newly_ended` has the last of
+    them, the newest first, each with the time until which it is refused, or 0.
     """
 
     now_ms: int
@@ -35,6 +35,7 @@ class Snapshot:
     called: int
     claimed: int
     released: int
+    missed: int
     ended: int
     limits: Limits
     here_from: int
@@ -44,11 +45,10 @@ class Snapshot:
     @classmethod
     def from_reply(cls, reply: Sequence[Any]) -> "Snapshot":
         """Reads the reply of advance.lua (its header gives the order)."""
-        of_limits: list[Any] = [value.decode() if isinstance(value, bytes) else value for value in reply[14:28]]
-        limits = Limits(*of_limits)
-        here_from, here, newly_ended = reply[28:]
+        limits = Limits.from_reply(reply[15:30])
+        here_from, here, newly_ended = reply[30:]
         ended = tuple((int(number), int(until)) for number, until in (pair.split(b":") for pair in newly_ended))
-        values: list[Any] = [*reply[:14], limits, here_from, here, ended]
+        values: list[Any] = [*reply[:15], limits, here_from, here, ended]
         return cls(*values)
 
     @property

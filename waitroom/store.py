@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -11,22 +11,30 @@ from redis.exceptions import NoScriptError
 
 from waitroom.errors import StoreLostError
 from waitroom.store_client import LOSSES, connect
-from waitroom.store_keys import line_keys
+from waitroom.store_keys import desk_keys, line_keys
 from waitroom.store_loss import loss
 from waitroom.store_url import TIMEOUT_MS, parse
 
 # Each script with the files it consists of, in order.
 TRANSITIONS = {
-    "advance": ("_line", "_advance", "advance"),
-    "join": ("_line", "_advance", "join"),
-    "poll": ("_line", "poll"),
-    "claim": ("_line", "claim"),
-    "release": ("_line", "release"),
-    "revoke": ("_line", "revoke"),
-    "restore": ("_line", "restore"),
-    "remind": ("_line", "remind"),
-    "reset": ("_line", "reset"),
-    "open": ("_line", "open"),
+    "advance": ("_clock", "_line", "_advance", "advance"),
+    "join": ("_clock", "_line", "_advance", "join"),
+    "poll": ("_clock", "_line", "poll"),
+    "claim": ("_clock", "_line", "claim"),
+    "release": ("_clock", "_line", "release"),
+    "revoke": ("_clock", "_line", "revoke"),
+    "restore": ("_clock", "_line", "restore"),
+    "remind": ("_clock", "_line", "remind"),
+    "reset": ("_clock", "_line", "reset"),
+    "open": ("_clock", "_line", "open"),
+    "lines": ("_line", "lines"),
+    "limits": ("_clock", "_line", "limits"),
+    "pulse": ("_clock", "_desk", "pulse"),
+    "turn": ("_clock", "_desk", "turn"),
+    "adapt": ("_clock", "_desk", "adapt"),
+    "note": ("_clock", "_desk", "note"),
+    "sample": ("_clock", "_desk", "sample"),
+    "recount": ("_clock", "_desk", "recount"),
 }
 
 
@@ -36,10 +44,11 @@ class NoLineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A transition's Lua, and the name by which Redis knows it once it has seen it."""
+    """A transition's Lua, the name by which Redis knows it once it has seen it, and which keys it takes."""
 
     source: str
     sha: str
+    keys: Callable[[str], Sequence[str]]
 
 
 def script(transition: str) -> str:
@@ -50,7 +59,8 @@ def script(transition: str) -> str:
 
 def _script(transition: str) -> Script:
     source = script(transition)
-    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+    keys = desk_keys if "_desk" in TRANSITIONS[transition] else line_keys
+    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(), keys)
 
 
 class Store:
@@ -79,7 +89,7 @@ class Store:
         return bool(self._lost) and self._client.server(line) in self._lost
 
     async def run(self, transition: str, line: str, arguments: Sequence[int | str | bytes]) -> Any:
-        """Runs a transition of a line and gives its raw reply.
+        """Runs a transition of a line, or of a room's desk, and gives its raw reply.
 
         Raises NoLineError, or StoreLostError if Redis can't be reached, can't write, or answers too late.
         """
@@ -91,7 +101,7 @@ class Store:
         try:
             async with deadline:
                 self._under_way.add(deadline)
-                return await self._evaluate(self._scripts[transition], line_keys(line), arguments)
+                return await self._evaluate(self._scripts[transition], line, arguments)
         except LOSSES as exc:
             if "NOLINE" in str(exc):
                 raise NoLineError(line) from exc
@@ -128,8 +138,9 @@ class Store:
             await asyncio.sleep(0.001)
         await self._client.close()
 
-    async def _evaluate(self, script: Script, keys: Sequence[str], arguments: Sequence[int | str | bytes]) -> Any:
+    async def _evaluate(self, script: Script, line: str, arguments: Sequence[int | str | bytes]) -> Any:
         """By its name; a Redis that does not know it (restarted, emptied, promoted) is given the whole script."""
+        keys = script.keys(line)
         try:
             return await self._client.execute("EVALSHA", script.sha, len(keys), *keys, *arguments)
         except NoScriptError:

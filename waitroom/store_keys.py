@@ -3,11 +3,18 @@
 PARTS = (
     "state", "here", "seen", "late", "back", "inside", "spent", "revoked", "ended", "people", "lines", "scratch"
 )  # fmt: skip
+# Of a room; they live where the line does that has the room's name.
+DESK_PARTS = ("desk", "vitals", "history", "audit", "leader")
 
 
 def line_keys(line: str) -> list[str]:
     """The keys of a line, in the order in which every transition declares them."""
     return [f"wr:{{{line}}}:{part}" for part in PARTS]
+
+
+def desk_keys(room: str) -> list[str]:
+    """The keys of a room's desk, in the order in which every transition of it declares them."""
+    return [f"wr:{{{room}}}:{part}" for part in DESK_PARTS]
 
 
 def probe_key(line: str) -> str:

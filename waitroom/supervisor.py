@@ -69,6 +69,7 @@ class Supervisor:
         self._workers: dict[int, WorkerProcess] = {}
         self._dismissed: set[WorkerProcess] = set()
         self._delays_s: dict[int, float] = {}
+        self._worker_deaths = 0
         self._tasks: set[asyncio.Task[None]] = set()
         # Workers are changed by one at a time.
         self._changing = asyncio.Lock()
@@ -126,7 +127,14 @@ class Supervisor:
 
     async def _hire(self, plan: Plan, index: int) -> WorkerProcess:
         """Raises WorkerError."""
-        return await WorkerProcess.start(index, self._config, plan.sockets_of(index), plan.store_url, plan.generation)
+        return await WorkerProcess.start(
+            index,
+            self._config,
+            plan.sockets_of(index),
+            plan.store_url,
+            plan.generation,
+            self._worker_deaths,
+        )
 
     def _put(self, worker: WorkerProcess) -> None:
         """Gives a worker its place; who had it is dismissed."""
@@ -154,6 +162,7 @@ class Supervisor:
         code = await worker.ended()
         if worker.is_dismissed:
             return
+        self._worker_deaths += 1
         log.error("worker %s died (exit code %s): another takes its place", worker.index, code)
         await self._fill(worker.index, worker, self._delays_s.get(worker.index, 0.0) if worker.age_s < YOUNG_S else 0.0)
 

@@ -79,6 +79,19 @@ class TicketSigner:
         return Ticket(line, int(epoch), int(place), int(issued_s), visitor)
 
 
+def number_in(text: str) -> int:
+    """The number that a ticket names, to whoever holds it and has no secret; 0 for one that a draw is yet to give.
+    Raises MalformedTicketError."""
+    body, _, _ = text.encode("utf-8", "surrogatepass").rpartition(b".")
+    if not body.startswith(START):
+        raise MalformedTicketError
+    try:
+        place = _decoded(body[len(START) :]).split("~")[2]
+    except (ValueError, IndexError) as exc:
+        raise MalformedTicketError from exc
+    return int(place) if place.isdecimal() else 0
+
+
 def _mac(keyed: hmac.HMAC, body: bytes) -> bytes:
     """As it stands in the ticket."""
     mac = keyed.copy()

@@ -5,7 +5,7 @@ import ssl
 from pathlib import Path
 
 from waitroom import watch
-from waitroom.certificates import load_pair
+from waitroom.certificates import ends_s, load_pair
 
 log = logging.getLogger(__name__)
 
@@ -14,13 +14,15 @@ PROTOCOLS = ["http/1.1"]
 
 
 class PublicTls:
-    """`context` is for listeners, once and for all; each handshake gets the certificate in force."""
+    """`context` is for listeners, once and for all; each handshake gets the certificate in force, which ends at
+    `ends_s` (seconds since 1970)."""
 
     def __init__(self, certificate: str, key: str) -> None:
         """Raises ValueError where the two files can't be used."""
         self._certificate = certificate
         self._key = key
         self._in_force = self._load()
+        self.ends_s = ends_s(certificate)
         self.context = self._load()
         self.context.sni_callback = self._choose
 
@@ -31,6 +33,7 @@ class PublicTls:
         except ValueError as exc:
             log.error("the new certificate is refused, the old one stays in force: %s", exc)
         else:
+            self.ends_s = ends_s(self._certificate)
             log.info("the certificate in %s was read again", self._certificate)
 
     async def follow(self) -> None:

@@ -45,7 +45,7 @@ async def work(orders: Orders) -> None:
 @contextlib.asynccontextmanager
 async def _serving(config: ConfigFile, orders: Orders) -> AsyncIterator[Fronts]:
     sockets = {address: [socket.socket(fileno=one) for one in some] for address, some in orders.sockets.items()}
-    async with running(config, Inherited(sockets, orders.store_url, orders.generation)) as fronts:
+    async with running(config, Inherited(sockets, orders.store_url, orders.generation, orders.worker_deaths)) as fronts:
         yield fronts
 
 

@@ -26,12 +26,12 @@ class WorkerProcess:
 
     @classmethod
     async def start(
-        cls, index: int, config: Path, sockets: Sockets, store_url: str, generation: int
+        cls, index: int, config: Path, sockets: Sockets, store_url: str, generation: int, worker_deaths: int
     ) -> "WorkerProcess":
         """Returns when it serves. Raises WorkerError with what it says is wrong."""
         told, telling = os.pipe()
         descriptors = {address: [one.fileno() for one in some] for address, some in sockets.items()}
-        orders = Orders(str(config), descriptors, telling, store_url, generation)
+        orders = Orders(str(config), descriptors, telling, store_url, generation, worker_deaths)
         try:
             # A session of its own, so that Ctrl-C at a terminal reaches the supervisor alone.
             process = await asyncio.create_subprocess_exec(

@@ -108,7 +108,8 @@ async def use_a_terminal(page: Page, site: Jupyter) -> str:
     page.on("websocket", watch)
     await page.keyboard.press("Control+Shift+L")
     await page.locator(".jp-LauncherCard", has_text="Terminal").click()
-    await asyncio.wait_for(prompted.wait(), LOADS_MS / 1000)
+    async with asyncio.timeout(LOADS_MS / 1000):
+        await prompted.wait()
     await page.locator(".jp-Terminal .xterm-helper-textarea").focus()
     there = site.files / "told.txt"
     await page.keyboard.type(f"echo $((6*7)) > {there}\n")

@@ -266,9 +266,14 @@ async def _until(moment_ms: int) -> None:
     await asyncio.sleep(max(0, moment_ms - now_ms()) / 1000)
 
 
+async def _lived(plan: Plan) -> Report:
+    async with asyncio.timeout(LONGEST_S):
+        return await CrowdProcess(plan).run()
+
+
 def main() -> None:
     plan = Plan(**json.loads(sys.argv[1]))
-    report = uvloop.run(asyncio.wait_for(CrowdProcess(plan).run(), LONGEST_S))
+    report = uvloop.run(_lived(plan))
     Path(plan.report).write_text(report.to_json())
 
 

@@ -18,7 +18,7 @@ from waitroom.rooms import Rooms
 
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
 # Longer than the default: a machine that runs tests is busy, and a Redis that is slow by that is not lost.
-TIMEOUT_MS = 1000
+TIMEOUT_MS = 2000
 APP = {"Accept": "application/json"}
 
 
@@ -50,6 +50,7 @@ class Waitroom:
     version: int = 0
     state: Path | None = None
     server: dict[str, Any] = field(default_factory=dict)  # more settings of [server]
+    keys: dict[str, Any] = field(default_factory=dict)  # those of [keys]; empty: development keys
 
     @property
     def url(self) -> str:
@@ -81,19 +82,21 @@ class Waitroom:
             "state": self.state or self.folder / "state",
             "trusted_proxies": ["127.0.0.9"],
         } | self.server
+        keys = f"[keys]\n{_table(self.keys)}" if self.keys else ""
         self.folder.mkdir(exist_ok=True)
         self.config.write_text(
             f"version = {self.version}\n[server]\n{_table(server)}"
             f'[admin]\nlisten = "127.0.0.1:{self.admin_port}"\n'
-            f'[store]\nurl = "{self.redis_url}"\ntimeout_ms = {TIMEOUT_MS}\n{tables}'
+            f'[store]\nurl = "{self.redis_url}"\ntimeout_ms = {TIMEOUT_MS}\n{keys}{tables}'
         )
 
     @asynccontextmanager
-    async def serving(self, **limits: Any) -> AsyncIterator[None]:
-        """Serves. `limits` are shorter times than a file may ask for, so that a test need not wait for them."""
-        config = ConfigFile(self.config)
-        config.rooms = Rooms([replace(room, limits=replace(room.limits, **limits)) for room in config.rooms])
-        async with running(config):
+    async def serving(self, config: Path | None = None, **limits: Any) -> AsyncIterator[None]:
+        """Serves by its file, or by one that leads to it. `limits` are shorter times than a file may ask for, so that a
+        test need not wait for them."""
+        file = ConfigFile(config or self.config)
+        file.rooms = Rooms([replace(room, limits=replace(room.limits, **limits)) for room in file.rooms])
+        async with running(file):
             yield
 
     @asynccontextmanager
@@ -105,14 +108,30 @@ class Waitroom:
             async with other.serving():
                 yield
 
-    async def status(self) -> dict[str, Any]:
-        """What the admin listener says."""
+    @property
+    def desk_url(self) -> str:
+        """Where operators look and act."""
+        return f"http://127.0.0.1:{self.admin_port}"
+
+    @property
+    def token(self) -> str:
+        """The operator's token of this machine."""
+        return (self.state or self.folder / "state").joinpath("admin.token").read_text().strip()
+
+    async def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """What the admin API says; with a body, to an act."""
+        fields = {"Authorization": f"Bearer {self.token}"}
         async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"http://127.0.0.1:{self.admin_port}/status") as response,
+            aiohttp.ClientSession(self.desk_url, headers=fields) as session,
+            session.request("POST" if body else "GET", f"/api/{path}", json=body) as response,
         ):
-            state: dict[str, Any] = await response.json()
-            return state
+            assert response.ok, await response.text()
+            return await response.json()
+
+    async def status(self) -> dict[str, Any]:
+        """What the workers of this machine see."""
+        state: dict[str, Any] = await self.ask("status")
+        return state
 
 
 @asynccontextmanager

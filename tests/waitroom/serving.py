@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from pathlib import Path
 from tests.waitroom.running import Waitroom
 
 END_S = 60
+# A worker that stops closes connections on which nothing was asked for a second: on a machine that stood still for so
+# long, a visitor asks on another.
+STOOD_STILL_S = 0.5
 
 
 @dataclass
@@ -92,14 +96,16 @@ class Load:
     async def _connection(self, stop: asyncio.Event, *, keeps: bool) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            again = True
+            again, answered_s = True, time.monotonic()
             while again and not stop.is_set():
+                if time.monotonic() - answered_s > STOOD_STILL_S:
+                    return
                 writer.write(b"GET /seat HTTP/1.1\r\nHost: site\r\n\r\n")
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 assert head.startswith(b"http/1.1 200 "), head
                 await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
                 self.answered += 1
-                again = keeps and b"connection: close" not in head
+                again, answered_s = keeps and b"connection: close" not in head, time.monotonic()
                 # Enough for a machine that must start processes beside.
                 await asyncio.sleep(0.01)
         finally:

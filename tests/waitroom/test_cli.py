@@ -12,6 +12,8 @@ from click.testing import CliRunner
 
 from tests.servers import PrivateRedis
 from tests.waitroom.running import APP, PAGE, Waitroom, number_of, visitor
+from waitroom import settings
+from waitroom.admin_tokens import Token, digest
 from waitroom.cli import main
 
 CONFIG = 'version = 1\n[[rooms]]\nname = "site"\norigins = ["http://origin:80"]\n'
@@ -69,12 +71,68 @@ def test_serve_on_a_taken_port_names_the_address(tmp_path: Path) -> None:
     assert f"can't listen on {address}" in output
 
 
-def test_status_without_a_waitroom_says_where_it_looked(tmp_path: Path) -> None:
+def test_status_without_a_waitroom_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "w.toml"
     path.write_text('version = 1\n[admin]\nlisten = "127.0.0.1:1"\n' + CONFIG[12:])
+    monkeypatch.setenv("WAITROOM_TOKEN", "any")
     code, output = run("status", "--config", str(path))
     assert code == 2
-    assert "no waitroom answers at http://127.0.0.1:1/status" in output
+    assert "no waitroom answers at http://127.0.0.1:1/api/status" in output
+
+
+@pytest.mark.parametrize("command", ["status", "top", "dashboard"])
+def test_who_has_no_token_is_told_where_one_is(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "w.toml"
+    path.write_text(CONFIG + f'[server]\nstate = "{tmp_path}"\n')
+    code, output = run(command, *(["--once"] if command == "top" else []), "--config", str(path))
+    assert code == 2
+    assert f"there is no token: {tmp_path}/admin.token can't be read" in output
+    assert "or set WAITROOM_TOKEN" in output
+
+
+async def test_a_wrong_token_in_the_environment_is_told(waitroom: Waitroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAITROOM_TOKEN", "wrong")
+    code, output = await desk(waitroom, "status")
+    assert code == 2
+    assert "This token is not known" in output
+
+
+async def test_the_dashboards_link_has_the_token_where_no_log_sees_it(waitroom: Waitroom) -> None:
+    code, output = await desk(waitroom, "dashboard")
+    assert (code, output) == (0, f"{waitroom.desk_url}/#token={waitroom.token}\n")
+
+
+async def test_top_shows_rooms_and_what_is_overridden(waitroom: Waitroom) -> None:
+    await line_of(waitroom, 2)
+    await waitroom.ask("rooms/site/knobs", {"set": {"rate_per_minute": 1200}, "why": "the sale is on"})
+    async with asyncio.timeout(20):
+        while (await waitroom.ask("rooms/site"))["limits"]["rate_per_minute"] != 1200:
+            await asyncio.sleep(0.05)
+    code, output = await desk(waitroom, "top", "--once")
+    assert code == 0
+    assert "2 / 2" in output
+    assert "/ 1,200" in output
+    told = " ".join(output.replace("│", " ").split())
+    assert "rate_per_minute = 1200 until it is cleared, by local@127.0.0.1 (the sale is on)" in told
+
+
+def test_token_prints_one_that_the_configuration_then_knows(tmp_path: Path) -> None:
+    code, output = run("token", "anna", "--role", "operator")
+    assert code == 0
+    made = next(line for line in output.splitlines() if line.startswith("wr_"))
+    path = tmp_path / "w.toml"
+    path.write_text(CONFIG + output[output.index("[[admin.tokens]]") :])
+    (row,) = settings.load(path)[0].admin.tokens
+    assert row.to_token() == Token("anna", "operator", digest(made))
+    assert made not in path.read_text()
+    assert row.sha256 not in repr(row)
+
+
+@pytest.mark.parametrize("name", ["local", "an na", "", "-anna", 'a"b', "a" * 41])
+def test_token_refuses_a_name_that_the_configuration_would_refuse(name: str) -> None:
+    code, output = run("token", "--", name)
+    assert code == 2
+    assert "a name has up to 40 letters, digits, dots, - and _" in output
 
 
 async def test_status_shows_the_rooms_of_a_running_waitroom(waitroom: Waitroom) -> None:

@@ -148,3 +148,18 @@ async def test_of_the_lines_that_an_earlier_process_had_those_are_forgotten_that
     now_s += 1
     await lines.tick()
     assert set(Memory(tmp_path).recall()) == {"hotels", "gone"}
+
+
+async def test_who_was_let_in_before_the_first_tick_is_inside_after_a_loss(redis: PrivateRedis) -> None:
+    """I1: a process that has just begun knows of those who joined by it."""
+    store = Store(redis.url, TIMEOUT_MS)
+    line = Line("young", LIMITS, store, is_new=True)
+    joined = await line.join("")
+    assert joined
+    assert joined.lease_end_ms
+    await line.see(None)
+    redis.client.flushall()
+    await line.tick()
+    await line.tick()
+    assert redis.client.zrange("wr:{young}:inside", 0, -1) == [str(joined.number).encode()]
+    await store.close()

@@ -64,7 +64,7 @@ MUTATIONS = {
     "the late who went away hold up the line": Mutation("if #gone == 0 then return end", "if true then return end"),
     "who left comes back late": Mutation("  else\n    spend(number)\n", "  else\n"),
     "an ended lease can be renewed": Mutation("if lease > now then return CALLED", "if lease > 0 then return CALLED"),
-    "ended leases keep their places": Mutation("redis.call('ZREMRANGEBYSCORE', INSIDE, '-inf', now)", ""),
+    "ended leases keep their places": Mutation("redis.call('ZREM', INSIDE, unpack(over))", ""),
     "a claim shortens a lease": Mutation(
         "lease = math.max(lease, now + line.session_ms)", "lease = now + line.session_ms"
     ),

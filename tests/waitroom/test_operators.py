@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from tests.servers import PrivateRedis, free_port
 from tests.waitroom.running import Waitroom
 from tests.waitroom.visitors import Come
-from waitroom.cli import show
+from waitroom.cli_watch import show
 
 
 async def test_an_origin_that_is_out_is_told_in_status_and_metrics(
@@ -26,7 +26,7 @@ async def test_an_origin_that_is_out_is_told_in_status_and_metrics(
             aiohttp.ClientSession() as session,
             session.get(f"http://127.0.0.1:{waitroom.admin_port}/metrics") as response,
         ):
-            assert f'waitroom_origin_up{{origin="{url}"}} 0.0' in await response.text()
+            assert f'waitroom_origin_up{{origin="{url}",room="site"}} 0.0' in await response.text()
     with CliRunner().isolation() as (out, *_):
         show(state)
         assert f"The origin {url} is ejected" in out.getvalue().decode().replace("\n", "")

@@ -12,7 +12,7 @@ from waitroom.standing import Waiting
 
 MODES: list[Mode] = ["auto", "queue", "hold", "open", "closed"]
 LIMITS = Limits(1, 0, "auto", 600, 10, 200, 60_000, 60_000, 600_000)
-SNAPSHOT = Snapshot(1000, 0, 0, 1, 90, 10, 0, 0, 2, 0, 0, 0, 0, 0, LIMITS, 11, b"\xa5" * 10, ())
+SNAPSHOT = Snapshot(1000, 0, 0, 1, 90, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, LIMITS, 11, b"\xa5" * 10, ())
 
 
 @given(
@@ -37,3 +37,10 @@ def test_the_short_way_to_a_place_ends_where_the_long_way_does(
     snapshot = replace(SNAPSHOT, limits=limits) if is_seen else None
     outlook = Outlook(snapshot, calls_per_minute, limits, 10, "Soon.")
     assert outlook.place(number, Waiting(), chance) == outlook._place(number, Waiting(), chance)
+
+
+def test_a_rate_of_nothing_says_that_the_origin_is_down() -> None:
+    """Adaptive admission calls nobody then."""
+    limits = replace(LIMITS, rate_per_minute=0)
+    place = Outlook(replace(SNAPSHOT, limits=limits), None, limits, 10, "Soon.").place(50, Waiting(), 0.5)
+    assert (place.paused, place.wait_s) == ("origin", None)

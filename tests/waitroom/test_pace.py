@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.pace import CallRate, poll_after_ms, wait_s
+from waitroom.pace import CallRate, least_polls_per_second, poll_after_ms, wait_s
 
 EDITION = (1, 0)
 
@@ -81,3 +81,8 @@ def test_polls_of_a_long_line_stay_under_the_budget() -> None:
         poll_after_ms((1, 2), 100_000, presence_ms=60_000, polls_per_second=5_000, chance=i / 100) for i in range(100)
     ]
     assert sum(asks) / len(asks) >= 19_500
+
+
+def test_the_fewest_polls_of_a_line_are_those_of_visitors_who_ask_as_seldom_as_they_may() -> None:
+    mean_ms = poll_after_ms(None, 50_000, presence_ms=60_000, polls_per_second=1, chance=0.5)
+    assert least_polls_per_second(50_000, 60_000) == 50_000 * 1000 / mean_ms == 2_500

@@ -46,7 +46,7 @@ PLACES = st.builds(
     position=COUNTS,
     waiting=COUNTS,
     wait_s=st.none() | st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)).map(lambda ends: (min(ends), max(ends))),
-    paused=st.sampled_from([None, "hold", "store_lost"]),
+    paused=st.sampled_from([None, "hold", "origin", "store_lost"]),
     message=SHOWN,
     opens_in_ms=st.integers(-(10**6), 10**9),
     opens_ms=st.integers(0, 2 * 10**12),
@@ -237,6 +237,7 @@ def test_waiting_page_tells_no_time_until_it_is_known() -> None:
             Place("waiting", 5000, position=12, waiting=40, wait_s=(60, 90), paused="hold"),
             "The organiser has paused the line. Your place is kept.",
         ),
+        (Place("waiting", 5000, paused="origin"), "The site does not answer just now. Your place is kept"),
         (Place("waiting", 5000, paused="store_lost"), "We are reconnecting to the line. Your place is kept"),
     ],
 )

@@ -520,8 +520,9 @@ async def test_without_javascript_the_refresh_leads_on(browser: Browser) -> None
 
 
 async def test_early_page_without_javascript_says_it_all_and_leads_on(browser: Browser) -> None:
+    """It is looked at while it does not refresh itself, which would close what was opened."""
     async with visit(browser, java_script_enabled=False) as visitor:
-        visitor.site.refresh_s = 1
+        visitor.site.refresh_s = 3600
         visitor.site.opens_in(7205)
         await visitor.page.goto(visitor.url)
         await visitor.shows("re early")
@@ -529,6 +530,9 @@ async def test_early_page_without_javascript_says_it_all_and_leads_on(browser: B
         await visitor.shows("Monday 12 October 2026, 08:00 UTC")
         await visitor.page.get_by_text("How can I check the draw?").click()
         await expect(visitor.page.get_by_role("definition").filter(has_text=SEALED.commitment)).to_be_visible()
+        visitor.site.refresh_s = 1
+        await visitor.page.reload()
+        visitor.site.refresh_s = 3600
         visitor.site.place = replace(PLACE, draw=DRAWN)
         await visitor.shows("You are in line")
         await visitor.page.get_by_text("How can I check the draw?").click()

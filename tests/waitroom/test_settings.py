@@ -37,13 +37,19 @@ def test_all_faults_are_named_at_once() -> None:
     assert set(faults(text)) == {"rooms[1].cap", "rooms[1].mode", "rooms[1].rate_per_minute"}
 
 
+def test_of_very_many_faults_the_first_fifty_are_named() -> None:
+    found = faults("version = 1\n" + "[[rooms]]\n" * 40)
+    assert len(found) == 51
+    assert found["the file"] == "has 30 faults more"
+
+
 @pytest.mark.parametrize(
     ("line", "where", "what"),
     [
-        ("cap = 0", "rooms[1].cap", "0: input should be greater than or equal to 1"),
-        ("cap = true", "rooms[1].cap", "True: input should be a valid integer"),
-        ("cap = 2.5", "rooms[1].cap", "2.5: input should be a valid integer"),
-        ('mode = "fast"', "rooms[1].mode", "'fast': input should be 'auto', 'queue', 'hold', 'open' or 'closed'"),
+        ("cap = 0", "rooms[1].cap", "0: should be greater than or equal to 1"),
+        ("cap = true", "rooms[1].cap", "True: should be a whole number"),
+        ("cap = 2.5", "rooms[1].cap", "2.5: should be a whole number"),
+        ('mode = "fast"', "rooms[1].mode", "'fast': should be 'auto', 'queue', 'hold', 'open' or 'closed'"),
         ("rates = 3", "rooms[1].rates", "there is no such setting"),
         ('hosts = ["Shop.example"]', "rooms[1].hosts[1]", "lower case"),
         ('hosts = ["a:80"]', "rooms[1].hosts[1]", "without port"),
@@ -61,7 +67,7 @@ def test_all_faults_are_named_at_once() -> None:
             "closes_at should be after opens_at",
         ),
         ('draw = "sale"', "rooms[1]", "draw needs opens_at"),
-        ('draw = "a~b"', "rooms[1].draw", "pattern"),
+        ('draw = "a~b"', "rooms[1].draw", "should have 1 to 40 small letters"),
         ('on_store_loss = "panic"', "rooms[1].on_store_loss", "'hold', 'open' or 'closed'"),
         ("[rooms.identity]", "rooms[1].identity", "either a header or a cookie"),
         ('[rooms.identity]\ncookie = "id"\nclaim = "sub"', "rooms[1].identity", "claim and key_file go together"),
@@ -77,7 +83,7 @@ def test_all_faults_are_named_at_once() -> None:
         ('[server]\nlisten = ["8080"]', "server.listen[1]", "'8080': should be \"host:port\""),
         ('[server]\ntrusted_proxies = ["10.0.0.1/8"]', "server.trusted_proxies[1]", "has host bits set"),
         ('[store]\nurl = "http://redis"', "store.url", "redis://"),
-        ("[store]\ntimeout_ms = 10", "store.timeout_ms", "10: input should be greater than or equal to 50"),
+        ("[store]\ntimeout_ms = 10", "store.timeout_ms", "10: should be greater than or equal to 50"),
     ],
 )
 def test_a_fault_says_where_what_and_what_would_be_right(line: str, where: str, what: str) -> None:
@@ -120,7 +126,7 @@ def test_a_store_is_one_redis_or_sentinels_or_a_cluster(
     url: str, kind: str, hosts: list[tuple[str, int]], name: str, db: int
 ) -> None:
     given = settings.parse(f"{LEAST}[store]\nurl = {url!r}\n", "x").store.url
-    read = store_url.parse(given)
+    read = store_url.parse(given.get_secret_value())
     assert (read.kind, list(read.hosts), read.name, read.db) == (kind, hosts, name, db)
     assert read.secure == url.startswith("rediss")
 
@@ -168,46 +174,6 @@ def test_a_wrong_store_is_told_without_its_password(url: str, right: str) -> Non
     assert right in told
     assert "hunter2" not in told
     assert "ter2" not in told
-
-
-def test_a_configuration_is_explained_in_words() -> None:
-    text = "\n".join(explain(settings.parse(LEAST, "waitroom.toml")))
-    assert "Up to 200 inside at once, 600 calls a minute" in text
-    assert "an embedded Redis" in text
-
-
-def test_a_cap_too_small_for_its_rate_is_warned_of() -> None:
-    text = "\n".join(warnings(settings.parse(LEAST + "cap = 10\n", "waitroom.toml")))
-    assert "lets only 1 a minute follow, not 600" in text
-
-
-def test_lines_of_keys_openings_persons_and_losses_are_explained_too() -> None:
-    text = "\n".join(
-        explain(
-            settings.parse(
-                LEAST
-                + 'paths = ["/flights/{key}/*"]\nopens_at = 2027-03-01T09:00:00+09:00\n'
-                + "closes_at = 2027-03-01T09:00:00Z\n"
-                + 'draw = "sale"\ndraw_size = 5000\non_store_loss = "open"\nloss_cap = 7\n'
-                + '[rooms.identity]\ncookie = "session"\nrequired = true\n',
-                "waitroom.toml",
-            )
-        )
-    )
-    assert "at most 1,000 lines, and one that nobody asks for is forgotten after 3,600 s" in text
-    assert (
-        "It opens at 2027-03-01 00:00:00 UTC; those who come before are drawn (5,000 places by the draw 'sale')" in text
-    )
-    assert "It closes at 2027-03-01 09:00:00 UTC" in text
-    assert "known by the cookie 'session'; who has none is refused" in text
-    assert "each process lets up to 7 in by itself" in text
-
-
-def test_a_header_that_anyone_can_send_is_warned_of() -> None:
-    text = "\n".join(warnings(settings.parse(LEAST + '[rooms.identity]\nheader = "X-User"\n', "waitroom.toml")))
-    assert "whoever can send the header X-User is believed" in text
-    text = "\n".join(warnings(settings.parse(LEAST + '[rooms.identity]\ncookie = "account"\n', "waitroom.toml")))
-    assert "whoever can send" not in text
 
 
 @pytest.fixture
@@ -267,8 +233,8 @@ def test_an_origin_is_a_host_or_a_socket(origin: str) -> None:
 @pytest.mark.parametrize(
     ("table", "where", "what"),
     [
-        ("[server]\nworkers = 0", "server.workers", "0: input should be greater than or equal to 1"),
-        ("[server]\nworkers = 65", "server.workers", "65: input should be less than or equal to 64"),
+        ("[server]\nworkers = 0", "server.workers", "0: should be greater than or equal to 1"),
+        ("[server]\nworkers = 65", "server.workers", "65: should be less than or equal to 64"),
         ("[server]\nlisten = []", "server", "listen should have at least one address"),
         ('[server]\nlisten = ["::1:80"]', "server.listen[1]", '"[::1]:8080"'),
         ('[server]\nlisten = ["a:1", "a:1"]', "the file", "used twice: a:1"),
@@ -276,10 +242,10 @@ def test_an_origin_is_a_host_or_a_socket(origin: str) -> None:
         ('[server]\nproxy_protocol = ["lb"]', "server.proxy_protocol[1]", "an address or a network"),
         ("[server]\ndrain_s = -1", "server.drain_s", "greater than or equal to 0"),
         ('[server]\naccess_log = "/no/such/folder/log"', "server.access_log", "in a folder that exists"),
-        ("[server.limits]\nhead_s = 0", "server.limits.head_s", "0: input should be greater than or equal to 0.1"),
+        ("[server.limits]\nhead_s = 0", "server.limits.head_s", "0: should be greater than or equal to 0.1"),
         ("[server.limits]\nidle_s = inf", "server.limits.idle_s", "less than or equal to 86400"),
         ("[server.limits]\nidle_s = nan", "server.limits.idle_s", "less than or equal to 86400"),
-        ("[server.limits]\nbody_s = true", "server.limits.body_s", "True: input should be a valid number"),
+        ("[server.limits]\nbody_s = true", "server.limits.body_s", "True: should be a number"),
         ("[server.limits]\nbody_bytes = -1", "server.limits.body_bytes", "greater than or equal to 0"),
         ("[server.limits]\nfields_count = 1", "server.limits.fields_count", "greater than or equal to 10"),
         ("[server.tls]", "server.tls.certificate", "is required"),
@@ -316,10 +282,3 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(pair: 
     pair["key"].write_bytes(sealed)
     table = f'[server.tls]\ncertificate = "{pair["certificate"]}"\nkey = "{pair["key"]}"\n'
     assert "the key is encrypted" in faults(LEAST + table)["server.tls"]
-
-
-def test_who_may_claim_any_address_and_whose_origin_is_not_verified_is_warned_of() -> None:
-    text = LEAST + '[rooms.origin]\nverify = false\n[server]\nproxy_protocol = ["0.0.0.0/0"]\n'
-    told = "\n".join(warnings(settings.parse(text, "x")))
-    assert "server.proxy_protocol has 0.0.0.0/0: whoever connects can claim any address" in told
-    assert "verify = false believes whoever answers" in told

@@ -121,7 +121,7 @@ async def benching(folder: Path, redis: PrivateRedis, shift_s: float = 0.0) -> A
 
     draws = Draws(key_ring.lasting)
     recognition = Recognition(lines, tickets, verifier, draws, now_s)
-    reception = Reception(lines, recognition, Outlooks(lines, draws), now_s)
+    reception = Reception(lines, recognition, Outlooks(lines, draws), now_s, lambda room, seconds: None)
     papers = Papers(tickets, AdmissionSigner(key_ring.admission, "waitroom"), now_s)
     judge = Judge(recognition, reception, papers, Answers(Pages()), key_ring.lasting)
     bench = Bench(room, lines, recognition, reception, judge, shift_s=shift_s)

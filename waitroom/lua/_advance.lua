@@ -3,7 +3,7 @@
 -- All is a function of time and of what is stored, so that N processes that do it admit no more than one.
 
 -- How many arguments the next function reads.
-local OWN = 20
+local OWN = 21
 
 -- ARGV from position `at`: the limits that this process has, and what it knew last of the line.
 local function arguments(at)
@@ -13,17 +13,19 @@ local function arguments(at)
       version = value(0), edited_ms = value(1), mode = ARGV[at + 2], rate = value(3), burst = value(4), cap = value(5),
       claim_ms = value(6), presence_ms = value(7), session_ms = value(8), opens_ms = value(9), closes_ms = value(10),
       draw = ARGV[at + 11], draw_size = value(12), idle_ms = value(13),
+      revision = value(14),
     },
     known = {
-      epoch = value(14), tail = value(15), head = value(16), arrived = value(17), draw = ARGV[at + 18],
-      is_new = value(19) == 1, -- that there was never such a line
+      epoch = value(15), tail = value(16), head = value(17), arrived = value(18), draw = ARGV[at + 19],
+      is_new = value(20) == 1, -- that there was never such a line
     },
   }
 end
 
 local function newer(limits, line)
   if limits.version ~= line.version then return limits.version > line.version end
-  return limits.edited_ms > line.edited_ms
+  if limits.edited_ms ~= line.edited_ms then return limits.edited_ms > line.edited_ms end
+  return limits.revision > line.revision
 end
 
 local function is_early(line, now) return now < line.opens_ms end
@@ -31,7 +33,7 @@ local function is_early(line, now) return now < line.opens_ms end
 local function is_over(line, now) return line.closes_ms > 0 and now >= line.closes_ms end
 
 local function begin(limits, known, now)
-  local line = { server = '' }
+  local line = { server = '', revised = '' }
   for _, field in ipairs(NUMBERS) do line[field] = 0 end
   for name, value in pairs(limits) do line[name] = value end
   line.born_ms, line.window_ms, line.refilled_ms = now, now, now
@@ -61,7 +63,7 @@ local function note_server(line, now)
   line.server = server
 end
 
--- The limits of the highest version are in force, whichever process brings them. A draw that was opened stays as it was:
+-- The limits of the newest edition are in force, whichever process brings them. A draw that was opened stays as it was:
 -- the places hang on it.
 local function adopt(line, limits, now)
   if not newer(limits, line) then return end
@@ -108,6 +110,17 @@ local function forget_absent_late(line, now)
   if #gone == 0 then return end
   redis.call('ZREM', LATE, unpack(gone))
   redis.call('ZREM', BACK, unpack(gone))
+end
+
+-- Frees the places of leases that are over: no more in one step than can be called in it. Those that were never claimed
+-- were missed.
+local function end_leases(line, now)
+  local over = redis.call('ZRANGEBYSCORE', INSIDE, '-inf', now, 'LIMIT', 0, MOST_CALLS)
+  if #over == 0 then return end
+  for _, number in ipairs(over) do
+    if not is_spent(tonumber(number)) then line.missed = line.missed + 1 end
+  end
+  redis.call('ZREM', INSIDE, unpack(over))
 end
 
 -- How many may be called now (I1, I2).
@@ -171,7 +184,7 @@ local function advanced(line, limits, known, now)
   line.epoch = math.max(line.epoch, known.epoch)
   if known.draw == line.draw then line.arrived = math.max(line.arrived, known.arrived) end
   heal(line, known.tail, known.head, now)
-  redis.call('ZREMRANGEBYSCORE', INSIDE, '-inf', now)
+  end_leases(line, now)
   forget_absent_late(line, now)
   turn_window(line, now)
   call_next(line, now)

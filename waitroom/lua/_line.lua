@@ -1,4 +1,4 @@
--- What the transitions of a line share; each script is this file followed by its own.
+-- What the transitions of a line share; each script has this file before its own.
 --
 -- KEYS, of one line and under one hash tag:
 --   state    hash     the fields below
@@ -43,29 +43,27 @@ local MOST_ENDED = 256
 local WAITING, CALLED, LATECOMER, USED, REFUSED = 0, 1, 2, 3, 4
 -- value: 0, lease end (ms), rank among the late from 0, 0, until when (ms)
 
-local TEXTS = { 'mode', 'draw', 'server' }
+local TEXTS = { 'mode', 'draw', 'server', 'revised' }
 local NUMBERS = {
   'born_ms', 'lost_ms', 'epoch', 'tail', 'head', 'origin', 'arrived', 'given_ms', 'base', 'window_ms', 'bucket',
-  'refilled_ms', 'advanced_ms', 'calls_from_ms', 'gives_from_ms', 'joined', 'called', 'claimed', 'released', 'ended',
-  'version', 'edited_ms', 'rate', 'burst', 'cap', 'claim_ms', 'presence_ms', 'session_ms', 'opens_ms', 'closes_ms',
-  'draw_size', 'idle_ms',
+  'refilled_ms', 'advanced_ms', 'calls_from_ms', 'gives_from_ms', 'joined', 'called', 'claimed', 'released', 'missed',
+  'ended', 'version', 'edited_ms', 'rate', 'burst', 'cap', 'claim_ms', 'presence_ms', 'session_ms', 'opens_ms',
+  'closes_ms', 'draw_size', 'idle_ms', 'revision',
 }
 
--- Redis's clock in ms, unless a test gives its own.
-local function clock(given)
-  if given ~= '' then return tonumber(given) end
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
+-- A revision counts only beside the edition with which it was saved: a process of an earlier version, which knows of no
+-- revisions, leaves it where it is when it brings other limits.
+local function edition(line) return string.format('%.0f:%.0f', line.version, line.edited_ms) end
 
--- The state as a table, or nil where there is none yet.
+-- The state as a table, or nil where there is none yet. What an earlier version did not know of is 0, or empty.
 local function load()
   local values = redis.call('HMGET', STATE, unpack(NUMBERS))
   if not values[1] then return nil end
   local line = {}
-  for i, field in ipairs(NUMBERS) do line[field] = tonumber(values[i]) end
+  for i, field in ipairs(NUMBERS) do line[field] = tonumber(values[i] or 0) end
   values = redis.call('HMGET', STATE, unpack(TEXTS))
-  for i, field in ipairs(TEXTS) do line[field] = values[i] end
+  for i, field in ipairs(TEXTS) do line[field] = values[i] or '' end
+  if line.revised ~= edition(line) then line.revision = 0 end
   return line
 end
 
@@ -73,6 +71,7 @@ end
 local NO_LINE = redis.error_reply('NOLINE the line has no state: advance it first')
 
 local function save(line)
+  line.revised = edition(line)
   local pairs_ = {}
   for _, fields in ipairs({ NUMBERS, TEXTS }) do
     for _, field in ipairs(fields) do

@@ -141,6 +141,7 @@ function showLine(place) {
   reveal("waiting-part", place.waiting);
   reveal("wait-part", place.state === "waiting" && !place.paused);
   reveal("hold", place.paused === "hold");
+  reveal("origin", place.paused === "origin");
   reveal("store_lost", place.paused === "store_lost");
   reveal("message-part", place.message);
   reveal("updated-part", true);

@@ -5,6 +5,7 @@ one that was judged here. A response is read as strictly, but for the one thing 
 """
 
 import re
+from collections.abc import Set
 from typing import TypeVar
 
 from waitroom.wire.errors import RequestError, ResponseError
@@ -33,7 +34,7 @@ METHODS = frozenset(
 LOOKED_AT = frozenset(
     b"host content-length transfer-encoding connection upgrade expect cookie accept accept-encoding user-agent "
     b"sec-fetch-dest sec-purpose purpose forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-request-id "
-    b"date set-cookie cache-control x-waitroom-command".split()
+    b"date set-cookie cache-control x-waitroom-command traceparent tracestate".split()
 )
 # Stands for a name that an origin might take for one of ours, since it reads "_" as "-" (CGI, WSGI).
 LOOKALIKE = b"x-waitroom-lookalike"
@@ -50,8 +51,8 @@ Status = tuple[int, bytes, int]
 
 _names: dict[bytes, bytes] = {}
 _lines: dict[bytes, Read] = {}
-# Of these each visitor has its own: they would only drive out what others share.
-NEVER_REMEMBERED = frozenset((b"cookie", b"authorization"))
+# Of these each visitor, or each request, has its own: they would only drive out what others share.
+NEVER_REMEMBERED = frozenset((b"cookie", b"authorization", b"traceparent"))
 _starts: dict[bytes, Start] = {}
 _statuses: dict[bytes, Status] = {}
 _blocks: dict[bytes, "Block"] = {}
@@ -120,6 +121,13 @@ def request_head(data: bytes) -> RequestHead:
     line, _, rest = data.partition(b"\r\n")
     method, target, minor, path = _starts.get(line) or _read_start(line)
     return RequestHead(method, target, minor, path, _blocks.get(rest) or _read_block(rest))
+
+
+def without(head: RequestHead, names: Set[bytes]) -> RequestHead:
+    """The same request, without the fields of these names, in lower case."""
+    fields = [field for field in head.fields if field[0] not in names]
+    looked = {name: values for name, values in head.looked.items() if name not in names}
+    return RequestHead(head.method, head.target, head.minor, head.path, Block(fields, looked))
 
 
 def response_head(data: bytes) -> ResponseHead:

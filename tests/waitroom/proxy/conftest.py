@@ -18,8 +18,8 @@ async def scripted() -> AsyncIterator[ScriptedOrigin]:
 
 
 @pytest.fixture
-async def stage(tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOrigin) -> AsyncIterator[Stage]:
-    waitroom = Waitroom(tmp_path, shared_redis.url, scripted.port)
+async def stage(tmp_path: Path, redis: PrivateRedis, scripted: ScriptedOrigin) -> AsyncIterator[Stage]:
+    waitroom = Waitroom(tmp_path, redis.url, scripted.port)
     waitroom.set(mode="open")
     async with staged(waitroom, scripted) as stage:
         yield stage

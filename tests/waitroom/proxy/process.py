@@ -72,7 +72,8 @@ async def _stop(child: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         child.terminate()
     try:
-        await asyncio.wait_for(child.wait(), STOP_S)
+        async with asyncio.timeout(STOP_S):
+            await child.wait()
     except TimeoutError:
         child.kill()
         await child.wait()

@@ -109,9 +109,9 @@ async def upload(end: End) -> None:
 
 @pytest.mark.parametrize("answer", [REFUSAL, LARGE], ids=["small", "large"])
 async def test_row_21_an_answer_is_heard_though_the_next_write_fails(
-    tmp_path: Path, shared_redis: PrivateRedis, site: Site, answer: bytes
+    tmp_path: Path, redis: PrivateRedis, site: Site, answer: bytes
 ) -> None:
-    async with uploading(tmp_path, shared_redis, site) as visitor:
+    async with uploading(tmp_path, redis, site) as visitor:
         visitor.sendall(b"third")
         site.says(answer)
         site.close()
@@ -124,9 +124,9 @@ async def test_row_21_an_answer_is_heard_though_the_next_write_fails(
 
 
 async def test_row_21_an_upload_goes_on_behind_an_interim_response(
-    tmp_path: Path, shared_redis: PrivateRedis, site: Site
+    tmp_path: Path, redis: PrivateRedis, site: Site
 ) -> None:
-    async with uploading(tmp_path, shared_redis, site) as visitor:
+    async with uploading(tmp_path, redis, site) as visitor:
         visitor.sendall(b"third")
         site.says(CONTINUE)
         async with reading(visitor) as end, asyncio.timeout(60):

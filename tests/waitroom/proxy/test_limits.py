@@ -17,9 +17,9 @@ LARGE = 256 * 1024 * 1024
 
 
 @pytest.fixture
-async def hurried(tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOrigin) -> AsyncIterator[Stage]:
+async def hurried(tmp_path: Path, redis: PrivateRedis, scripted: ScriptedOrigin) -> AsyncIterator[Stage]:
     """A stage whose waitroom waits for a second at most."""
-    waitroom = Waitroom(tmp_path, shared_redis.url, scripted.port, server={"limits": LIMITS})
+    waitroom = Waitroom(tmp_path, redis.url, scripted.port, server={"limits": LIMITS})
     waitroom.set(mode="open")
     async with staged(waitroom, scripted) as stage:
         yield stage

@@ -107,9 +107,9 @@ CLAIMS = (
 
 
 @pytest.fixture
-async def stage(tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOrigin) -> AsyncIterator[Stage]:
+async def stage(tmp_path: Path, redis: PrivateRedis, scripted: ScriptedOrigin) -> AsyncIterator[Stage]:
     """A shop whose sale calls nobody, beside what is free: the rest of it, and every other host."""
-    waitroom = Waitroom(tmp_path, shared_redis.url, scripted.port)
+    waitroom = Waitroom(tmp_path, redis.url, scripted.port)
     waitroom.set_rooms(
         {"name": "sale", "hosts": ["shop.example"], "paths": ["/sale/*"], "mode": "hold", "bypass": ["/sale/icon.svg"]},
         {"name": "free", "mode": "open"},

@@ -50,11 +50,11 @@ async def test_row_14_a_cookie_of_one_visitor_is_not_sent_for_another(stage: Sta
 
 
 async def test_row_14_a_proxy_in_the_environment_is_not_ours(
-    tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOrigin, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, redis: PrivateRedis, scripted: ScriptedOrigin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
-    async with before(tmp_path, shared_redis, scripted) as stage:
+    async with before(tmp_path, redis, scripted) as stage:
         assert (await stage.ask(request(b"/a"))).words == "200 open"
     assert scripted.told == ["GET /a"]
 
@@ -69,49 +69,49 @@ async def test_row_26_an_origin_that_fails_is_answered_for(probe: Probe, stage: 
     assert await probe.run(stage) == probe.ours
 
 
-async def test_row_26_an_origin_that_is_not_there_is_502(tmp_path: Path, shared_redis: PrivateRedis) -> None:
-    async with before(tmp_path, shared_redis, ScriptedOrigin()) as stage:
+async def test_row_26_an_origin_that_is_not_there_is_502(tmp_path: Path, redis: PrivateRedis) -> None:
+    async with before(tmp_path, redis, ScriptedOrigin()) as stage:
         seen = await stage.ask(request())
     assert seen.words == "502 open"
 
 
 async def test_row_26_an_origin_that_does_not_answer_in_time_is_504(
-    tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOrigin
+    tmp_path: Path, redis: PrivateRedis, scripted: ScriptedOrigin
 ) -> None:
     async def silent(end: End) -> None:
         await end.rest()
 
     scripted.play = silent
-    async with before(tmp_path, shared_redis, scripted, origin={"response_s": 1}) as stage:
+    async with before(tmp_path, redis, scripted, origin={"response_s": 1}) as stage:
         assert (await stage.ask(request())).words == "504 open"
     assert len(scripted.ends) == 1, "a request that may be under way is not sent again"
 
 
-async def test_row_26_with_no_healthy_origin_it_is_503(tmp_path: Path, shared_redis: PrivateRedis) -> None:
+async def test_row_26_with_no_healthy_origin_it_is_503(tmp_path: Path, redis: PrivateRedis) -> None:
     terms = {"health_path": "/up", "health_interval_s": 1, "health_timeout_s": 1, "health_fall": 1}
-    async with before(tmp_path, shared_redis, ScriptedOrigin(), origin=terms) as stage, asyncio.timeout(20):
+    async with before(tmp_path, redis, ScriptedOrigin(), origin=terms) as stage, asyncio.timeout(20):
         while (await stage.ask(request())).words != "503 open":
             await asyncio.sleep(0.05)
 
 
 async def test_row_26_beyond_an_origins_connections_it_is_503(
-    tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOrigin
+    tmp_path: Path, redis: PrivateRedis, scripted: ScriptedOrigin
 ) -> None:
     async def never(end: End) -> None:
         await end.message()
         await end.rest()
 
     scripted.play = never
-    async with before(tmp_path, shared_redis, scripted, origin={"connections": 1}) as stage, stage.visitor() as first:
+    async with before(tmp_path, redis, scripted, origin={"connections": 1}) as stage, stage.visitor() as first:
         await first.send(request())
         await eventually(lambda: scripted.ends)
         assert (await stage.ask(request())).words == "503 open"
 
 
 async def test_row_26_a_browser_gets_a_page_and_an_app_json_with_the_requests_id(
-    tmp_path: Path, shared_redis: PrivateRedis
+    tmp_path: Path, redis: PrivateRedis
 ) -> None:
-    async with before(tmp_path, shared_redis, ScriptedOrigin()) as stage:
+    async with before(tmp_path, redis, ScriptedOrigin()) as stage:
         page = (await stage.ask(request(b"/", FOR_A_BROWSER))).last
         problem = (await stage.ask(request(b"/", FOR_AN_APP))).last
     assert page.head.all(b"content-type") == [b"text/html; charset=utf-8"]
@@ -122,17 +122,17 @@ async def test_row_26_a_browser_gets_a_page_and_an_app_json_with_the_requests_id
 
 
 async def test_row_31_an_origin_that_refuses_is_passed_over(
-    tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOrigin
+    tmp_path: Path, redis: PrivateRedis, scripted: ScriptedOrigin
 ) -> None:
     origins = [f"http://127.0.0.1:{port}" for port in (free_port(), scripted.port)]
-    async with before(tmp_path, shared_redis, scripted, origins=origins) as stage:
+    async with before(tmp_path, redis, scripted, origins=origins) as stage:
         seen = [(await stage.ask(request(b"/%d" % i))).words for i in range(20)]
     assert seen == ["200 open"] * 20
     assert scripted.told == [f"GET /{i}" for i in range(20)]
 
 
 async def test_row_31_the_origin_with_fewer_requests_under_way_gets_the_next(
-    tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOrigin
+    tmp_path: Path, redis: PrivateRedis, scripted: ScriptedOrigin
 ) -> None:
     async def never(end: End) -> None:
         await end.message()
@@ -143,7 +143,7 @@ async def test_row_31_the_origin_with_fewer_requests_under_way_gets_the_next(
         other.play = never
         origins = [f"http://127.0.0.1:{origin.port}" for origin in (scripted, other)]
         async with (
-            before(tmp_path, shared_redis, scripted, origins=origins) as stage,
+            before(tmp_path, redis, scripted, origins=origins) as stage,
             stage.visitor() as one,
             stage.visitor() as two,
         ):
@@ -153,18 +153,18 @@ async def test_row_31_the_origin_with_fewer_requests_under_way_gets_the_next(
             await eventually(lambda: len(scripted.ends) == len(other.ends) == 1)
 
 
-async def test_row_31_an_origin_may_be_a_unix_socket(tmp_path: Path, shared_redis: PrivateRedis) -> None:
+async def test_row_31_an_origin_may_be_a_unix_socket(tmp_path: Path, redis: PrivateRedis) -> None:
     path = tmp_path / "origin.sock"
     async with (
         ScriptedOrigin(path).serving() as origin,
-        before(tmp_path / "waitroom", shared_redis, origin, origins=[f"unix:{path}"]) as stage,
+        before(tmp_path / "waitroom", redis, origin, origins=[f"unix:{path}"]) as stage,
     ):
         assert (await stage.ask(request(b"/a"))).words == "200 open"
     assert origin.told == ["GET /a"]
 
 
 async def test_row_32_a_request_in_flight_is_finished_and_nobody_new_is_let_in(
-    tmp_path: Path, shared_redis: PrivateRedis, scripted: ScriptedOrigin
+    tmp_path: Path, redis: PrivateRedis, scripted: ScriptedOrigin
 ) -> None:
     asked, answers = asyncio.Event(), asyncio.Event()
 
@@ -175,7 +175,7 @@ async def test_row_32_a_request_in_flight_is_finished_and_nobody_new_is_let_in(
         await end.send(ok(b"finished"))
 
     scripted.play = play
-    waitroom = Waitroom(tmp_path, shared_redis.url, scripted.port)
+    waitroom = Waitroom(tmp_path, redis.url, scripted.port)
     waitroom.set(mode="open")
     stage = Stage(waitroom.port, scripted)
     async with running(ConfigFile(waitroom.config)) as fronts, stage.visitor() as end:

@@ -227,6 +227,12 @@ class Host:
     def keep(self, exchange: Exchange, room: Room, carry: Carry) -> None:
         pass
 
+    def asked(self, room: str) -> None:
+        pass
+
+    def answered(self, room: str, seconds: float, *, is_error: bool) -> None:
+        pass
+
     def origin_failed(self, exchange: Exchange, why: str) -> None:
         pass
 

@@ -1,13 +1,14 @@
-"""Says in words what a configuration means for those who come, and what in it will hurt."""
+"""What a configuration means for those who come."""
 
-import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
+from waitroom import store_url
+from waitroom.explain.quantities import MINUTE_S, duration, moment, pace
 from waitroom.rooms import Room
 from waitroom.settings import Settings
 
-CROWD = 10_000
+# What a sale may bring.
+CROWD = 50_000
 ON_STORE_LOSS = {
     "hold": "If Redis is lost, who is inside goes on, and the others wait with their places kept.",
     "open": "If Redis is lost, each process lets up to {cap:,} in by itself; the cap is not kept meanwhile.",
@@ -19,27 +20,32 @@ def explain(settings: Settings) -> Iterator[str]:
     """Lines of text."""
     yield f"Version {settings.version}; listens on {_listeners(settings)}, for operators on {settings.admin.listen}."
     yield from _server(settings)
-    yield f"Places are kept in {'the configured Redis' if settings.store.url else 'an embedded Redis'}."
+    yield f"Places are kept in {_store(settings.store.url.get_secret_value())}."
     for room in settings.to_rooms(edited_ms=0):
         yield from _room(room)
-
-
-def warnings(settings: Settings) -> Iterator[str]:
-    """What works, and will be regretted."""
-    if everybody := [network for network in settings.server.proxy_protocol if network.endswith("/0")]:
-        yield f"server.proxy_protocol has {everybody[0]}: whoever connects can claim any address"
-    if not settings.keys.admission or not settings.keys.ticket:
-        yield "development keys are used: make a pair with `waitroom keys`, and name it in [keys]"
-    for room in settings.to_rooms(edited_ms=0):
-        if not room.origins and not settings.server.trusted_proxies:
-            yield f"room {room.name!r} has no origins, and no proxy may ask of it: name yours in server.trusted_proxies"
-        yield from _room_warnings(room)
 
 
 def _listeners(settings: Settings) -> str:
     server = settings.server
     by_tls = [f"{address} (TLS)" for address in server.tls.listen] if server.tls else []
     return ", ".join([*server.listen, *by_tls])
+
+
+def _store(url: str) -> str:
+    """Where it is, without any login."""
+    if not url:
+        return "an embedded Redis, on this machine"
+    read = store_url.parse(url)
+    hosts = ", ".join(f"{host}:{port}" for host, port in read.hosts)
+    match read.kind:
+        case "socket":
+            return f"the Redis at {read.name}"
+        case "sentinel":
+            return f"the Redis {read.name!r} that the sentinels {hosts} name"
+        case "cluster":
+            return f"the Redis cluster of {hosts}"
+        case "server":
+            return f"the Redis at {hosts}"
 
 
 def _server(settings: Settings) -> Iterator[str]:
@@ -66,13 +72,13 @@ def _room(room: Room) -> Iterator[str]:
             yield "  Visitors pass while there is room, and wait in line when there is not."
         case "queue":
             yield "  Every visitor waits a turn."
-    yield (
-        f"  Up to {limits.cap:,} inside at once, {limits.rate_per_minute:,} calls a minute; "
-        f"a lease lasts {limits.session_ms // 1000} s, and activity renews it."
-    )
-    per_minute = min(limits.rate_per_minute, _sustained_per_minute(room))
-    wait_min = math.ceil(CROWD / per_minute)
-    yield f"  The last of a crowd of {CROWD:,} waits about {wait_min:,} minutes if visitors stay their whole lease."
+    yield from _pace(room)
+    if room.adaptive:
+        least, most = room.adaptive.rate_min, limits.rate_per_minute
+        yield (
+            f"  The rate follows the origins, between {least:,} and {most:,} calls a minute, so that 95 % of their "
+            f"responses begin within {room.adaptive.target_ms:,} ms; nobody is called while they are down."
+        )
     yield from _lines(room)
     yield from _opening(room)
     if room.identity:
@@ -80,6 +86,36 @@ def _room(room: Room) -> Iterator[str]:
         source = f"{room.identity.source} {room.identity.name!r}"
         yield f"  One place per person, known by the {source}; who has none {without}."
     yield f"  {ON_STORE_LOSS[room.on_store_loss].format(cap=room.loss_cap)}"
+
+
+def _pace(room: Room) -> Iterator[str]:
+    """How many, how fast, and whether the rate or the cap binds."""
+    limits = room.limits
+    rate, session_s = limits.rate_per_minute, limits.session_ms / 1000
+    calls = f"{rate:,} calls a minute" if rate < MINUTE_S else f"{pace(rate)} ({rate:,} calls a minute)"
+    yield (
+        f"  Up to {limits.cap:,} inside at once, {calls}; a lease lasts {duration(session_s)}, and activity renews it."
+    )
+    if limits.mode not in ("auto", "queue"):
+        return
+    at_rate = duration(CROWD * 60 / rate)
+    sustained = sustained_per_minute(room)
+    if sustained >= rate:
+        yield f"  A crowd of {CROWD:,} waits {at_rate}: the rate binds, even if everybody stays a whole lease."
+        return
+    yield (
+        f"  A crowd of {CROWD:,} waits {at_rate} if visitors stay up to {duration(limits.cap * 60 / rate)}: "
+        "the rate binds."
+    )
+    yield (
+        f"  If they stay a whole lease, the cap binds: {pace(sustained)} follow, and the crowd waits "
+        f"{duration(CROWD * 60 / sustained)}."
+    )
+
+
+def sustained_per_minute(room: Room) -> float:
+    """How many can follow each other if everybody stays a whole lease."""
+    return room.limits.cap * 60_000 / room.limits.session_ms
 
 
 def _lines(room: Room) -> Iterator[str]:
@@ -97,38 +133,6 @@ def _opening(room: Room) -> Iterator[str]:
         if limits.draw:
             places = f"{limits.draw_size:,} places by the draw {limits.draw!r}"
             how = f"are drawn ({places}), and whoever comes later is behind them"
-        yield f"  It opens at {_moment(limits.opens_ms)}; those who come before {how}."
+        yield f"  It opens at {moment(limits.opens_ms)}; those who come before {how}."
     if limits.closes_ms:
-        yield f"  It closes at {_moment(limits.closes_ms)}: nobody is called from then on, and who is inside stays."
-
-
-def _moment(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _room_warnings(room: Room) -> Iterator[str]:
-    limits = room.limits
-    if not room.origin_terms.verify:
-        yield f"room {room.name!r}: verify = false believes whoever answers in the place of its origins"
-    sustained = _sustained_per_minute(room)
-    if sustained < limits.rate_per_minute:
-        yield (
-            f"room {room.name!r}: if visitors stay their whole lease, cap = {limits.cap:,} lets only {sustained:,.0f} "
-            f"a minute follow, not {limits.rate_per_minute:,}: raise cap, or shorten session_s"
-        )
-    if room.identity and room.identity.source == "header" and not room.identity.claim:
-        yield (
-            f"room {room.name!r}: whoever can send the header {room.identity.name} is believed to be what it says: "
-            "have a proxy in front replace it, or verify a claim"
-        )
-    if limits.claim_ms > limits.presence_ms * 5:
-        yield f"room {room.name!r}: a no-show holds a place for claim_s = {limits.claim_ms // 1000}: shorten it"
-    if room.identity and not room.identity.claim:
-        yield (
-            f"room {room.name!r}: an identity in a {room.identity.source} is believed as it comes, and whoever makes "
-            "some up has as many places: a claim of a signed token can't be made up"
-        )
-
-
-def _sustained_per_minute(room: Room) -> float:
-    return room.limits.cap * 60_000 / room.limits.session_ms
+        yield f"  It closes at {moment(limits.closes_ms)}: nobody is called from then on, and who is inside stays."

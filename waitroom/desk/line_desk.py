@@ -13,7 +13,7 @@ from waitroom.store import NoLineError, Store
 NO_EPOCH = 0
 
 
-class Desk:
+class LineDesk:
     """One line, by its name in Redis. All methods raise StoreLostError, or NoSuchLineError if nobody has joined it."""
 
     def __init__(self, line: str, limits: Limits, store: Store) -> None:

@@ -1,0 +1,29 @@
+-- claim, and renew: gives the called their lease, and extends the lease of those inside, from now on by the session.
+-- Who is neither called nor inside is seen, as by a poll.
+--
+-- ARGV  1   the time (ms), or '' for Redis's own
+--       2.. numbers
+-- Reply  for each number: kind, value (see _line.lua); the value of a called number is the new end of its lease
+-- Keeps I1: only a lease that is still running is extended.
+
+local now = clock(ARGV[1])
+local line = load()
+if not line then return NO_LINE end
+
+local function extend(number, lease)
+  lease = math.max(lease, now + line.session_ms)
+  redis.call('ZADD', INSIDE, lease, number)
+  if spend(number) then line.claimed = line.claimed + 1 end
+  return lease
+end
+
+local answer = {}
+for i = 2, #ARGV do
+  local number = tonumber(ARGV[i])
+  local kind, value = see(line, number, now)
+  if kind == CALLED then value = extend(number, value) end
+  answer[#answer + 1] = kind
+  answer[#answer + 1] = value
+end
+save(line)
+return answer

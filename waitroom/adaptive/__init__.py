@@ -1,0 +1,1 @@
+"""Adaptive admission: a room's rate follows the health of its origins."""
