@@ -110,13 +110,15 @@ async def settle_booking(db: Database, gateway: Gateway, account_id: int, refere
 
     Raises Unknown and GatewayUnavailable.
     """
-    booking = await bookings.find(db, account_id, reference)
-    is_open = (payments.c.booking_id == booking.id) & (payments.c.state == PaymentState.OPEN)
+    is_open = payments.c.state == PaymentState.OPEN
+    is_its = (bookings_table.c.reference == reference) & (bookings_table.c.account_id == account_id)
+    query = select(payments.c.key).join_from(payments, bookings_table).where(is_open, is_its)
     async with db.reading("payments_open_of_booking") as connection:
-        keys = list(await connection.scalars(select(payments.c.key).where(is_open)))
+        keys = list(await connection.scalars(query))
     for key in keys:
         await settle(db, gateway, key, now_s)
-    return await bookings.find(db, account_id, reference) if keys else booking
+    # Read last: where nothing is open any more, somebody else may have settled it a moment ago.
+    return await bookings.find(db, account_id, reference)
 
 
 async def cancel(

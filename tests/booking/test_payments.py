@@ -2,11 +2,16 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from booking.db import Database
 from booking.invariants import breaches
+from booking.payments import settle
 from booking.tables import inbox, outbox, payments
 from tests.booking.bank import DECLINED, INSUFFICIENT_FUNDS
 from tests.booking.bench import HOLD_S, NOW_S, Visitor, rows
@@ -68,6 +73,28 @@ async def test_ten_who_settle_at_once_are_told_the_same_ticket(site: Site, ada: 
     assert len({answer.json["passengers"][0]["ticket"] for answer in answers}) == 1
     assert len(await rows(site.db, select(outbox).where(outbox.c.event == "ticketed"))) == 1
     assert await breaches(site.db) == []
+
+
+async def test_who_settles_a_moment_after_another_is_told_the_ticket(
+    site: Site, ada: Visitor, flight_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bank's event is worked off just when the payer's request has begun to read."""
+    reference = await ada.held(flight_id, "7C")
+    await site.bank.pay((await ada.check_out(reference)).json["pay_url"])
+    [payment] = await rows(site.db, select(payments))
+    reading = Database.reading
+
+    @asynccontextmanager
+    async def overtaken(db: Database, name: str) -> AsyncIterator[AsyncConnection]:
+        async with reading(db, name) as connection:
+            yield connection
+        if name in {"booking", "payments_open_of_booking"}:
+            monkeypatch.undo()
+            await settle(site.db, site.gateway, payment.key, NOW_S)
+
+    monkeypatch.setattr(Database, "reading", overtaken)
+
+    assert (await ada.settle(reference)).json["state"] == "ticketed"
 
 
 async def test_what_is_paid_is_not_paid_again(ada: Visitor, flight_id: int) -> None:

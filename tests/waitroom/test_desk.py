@@ -164,9 +164,17 @@ async def test_what_was_set_after_a_loss_is_not_undone_by_those_who_remember(
     await desk.turn({"cap": 7, "mode": "hold"}, who="alice", why="")
     await process.pulse.beat()
     redis.client.flushall()
+    await _is_later(desk, process.in_force.overrides("site").revision)
     await desk.turn({"cap": 9}, who="bob", why="")
     await process.pulse.beat()
     assert (process.cap, process.room.limits.mode) == (9, "hold")
+
+
+async def _is_later(desk: RoomDesk, moment_ms: int) -> None:
+    """Returns when Redis's clock is past a moment: a Redis that forgot all can't know what was set in this one."""
+    async with asyncio.timeout(10):
+        while (await desk.read())[0] <= moment_ms:
+            await asyncio.sleep(0)
 
 
 async def test_overrides_outlive_every_process_and_redis_at_once(
