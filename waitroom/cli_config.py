@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from waitroom import explain, schema
-from waitroom.cli_shared import Failure, at_desk, config_option, load
+from waitroom.cli_acting import at_desk
+from waitroom.cli_shared import Failure, config_option, load
 from waitroom.desk.room_desk import RoomDesk
 from waitroom.rooms import Room
 from waitroom.settings import Settings

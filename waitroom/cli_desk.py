@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import click
 
-from waitroom.cli_shared import Failure, at_desk, config_option, who, why_option
+from waitroom.cli_acting import at_desk, who, why_option
+from waitroom.cli_shared import Failure, config_option
 from waitroom.desk.room_desk import RoomDesk
 from waitroom.rooms import Room
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from waitroom.cli_shared import Duration, Failure, at_desk, config_option, who, why_option
+from waitroom.cli_acting import at_desk, who, why_option
+from waitroom.cli_shared import Duration, Failure, config_option
 from waitroom.desk.knobs import TEXTS, values_of
 from waitroom.desk.overrides import KNOBS, Override, Overrides
 from waitroom.desk.room_desk import ENTRIES, Entry, RoomDesk

@@ -50,7 +50,8 @@ def test_every_alert_leads_to_its_section() -> None:
 
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)
 def test_a_command_is_one_that_there_is(words: list[str]) -> None:
-    command = PROGRAMS[words[0]].commands.get(words[1])
+    program = PROGRAMS[words[0]]
+    command = program.get_command(click.Context(program), words[1])
     assert command, f"there is no {words[0]} {words[1]}"
     options = {name for parameter in command.params for name in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= options

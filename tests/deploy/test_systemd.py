@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
 from booking.cli import main as booking_command
@@ -54,10 +55,11 @@ def test_they_are_locked_in(units: list[Path]) -> None:
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_what_it_runs_is_a_command(unit: Path) -> None:
-    commands = {"waitroom": waitroom_command.commands, "booking": booking_command.commands}
+    programs: dict[str, click.Group] = {"waitroom": waitroom_command, "booking": booking_command}
     runs = re.findall(r"^ExecStart(?:Pre)?=/opt/\S+/bin/(waitroom|booking) (\S+)", unit.read_text(), re.MULTILINE)
     assert runs
-    assert all(name in commands[program] for program, name in runs)
+    for name, command in runs:
+        assert programs[name].get_command(click.Context(programs[name]), command), command
 
 
 def test_they_have_the_time_that_their_last_requests_may_take() -> None:
