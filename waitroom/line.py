@@ -168,7 +168,8 @@ class Line:
             await self._bring_back(before, snapshot.now_ms)
         self._at_last_tick = snapshot
         self._told = []
-        while self._present:
+        # Who polls meanwhile is told of with the next tick: while a crowd polls, this one would not end.
+        for _ in range(-(-len(self._present) // MOST_ITEMS)):
             numbers = [self._present.pop() for _ in range(min(MOST_ITEMS, len(self._present)))]
             self._told += numbers
             await self._ask("poll", numbers)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,25 @@ async def in_force(line: Line) -> tuple[int, int, int]:
     await line.tick()
     await line.tick()
     return inside, waiting, revoked
+
+
+async def test_a_tick_ends_however_fast_a_crowd_polls(
+    line: Line, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody always polls while Redis is told of those before."""
+    await joined(line)
+    run, waiting = store.run, (await joined(line)).number
+
+    async def run_while_somebody_polls(transition: str, *arguments: Any) -> Any:
+        line.poll(waiting)
+        return await run(transition, *arguments)
+
+    monkeypatch.setattr(store, "run", run_while_somebody_polls)
+    async with asyncio.timeout(20):
+        await line.tick()
+        await line.tick()
+    assert line.snapshot
+    assert line.snapshot.waiting == 1
 
 
 @pytest.mark.parametrize("first", ["tick", "look", "claim", "release", "join", "see"])
