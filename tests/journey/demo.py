@@ -14,7 +14,7 @@ import aiohttp
 from scripts.demo import ADMIN_OFFSET, BANK_OFFSET, BOOKING_ADMIN_OFFSET, BOOKING_OFFSET
 from tests.servers import first_free, own_ports
 
-START_S = 120
+START_S = 240
 # Where only demos are: each has one of these, the next two, and two that are 1,100 above, where none of these is.
 PORTS = own_ports(range(13_000, 14_098, 3))
 OFFSETS = (BOOKING_OFFSET, BANK_OFFSET, ADMIN_OFFSET, BOOKING_ADMIN_OFFSET)
