@@ -19,7 +19,7 @@ FLAGS = [
     "--disable-sync",
 ]
 # A machine that runs other tests beside is slow: what is expected may take this long to be seen.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None and os.environ.get("CI") != "true", reason="no chromium on PATH (Debian's package: chromium)"
 )

@@ -12,7 +12,7 @@ import pytest
 
 CONFIG = Path(__file__).parent.parent / "config"
 FOLDERS = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
-START_S = 20
+START_S = 60
 # What a configuration in the midst of a system has by default, in a folder of the test's own.
 NGINX_HTTP = """http {{
     access_log off;

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from ipaddress import ip_address
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,8 +31,12 @@ from waitroom.embedded import find_server
 
 # Of a Redis cluster.
 SLOTS = 16_384
-# More than any of them takes on a busy machine.
+BUS_OFFSET = 10_000
+# So many are looked at before there is none.
+MOST_PORTS = 1_000
+# More than anything takes on a busy machine. Whoever is done sooner waits no longer.
 STOP_S = 60
+PATIENCE_S = 60
 
 
 # Of the processes of pytest-xdist that run the tests side by side, this one.
@@ -39,26 +44,33 @@ _PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
-def _own(ports: range) -> Iterator[int]:
-    """Those that no other process hands out; none twice, since a server may take a while to listen; in no order, since
-    another suite may run beside."""
+def own_ports(ports: range) -> Iterator[int]:
+    """Those that no other process hands out; none again before all others, since a server may take a while to listen;
+    in no order, since another suite may run beside."""
     own = ports[_PROCESS::_PROCESSES]
-    return iter(random.sample(own, len(own)))
+    while True:
+        yield from random.sample(own, len(own))
 
 
 # All below those that the system hands out to clients, who would take them again.
-_PORTS = _own(range(23_000, 32_000))
-# A node's port of the cluster's bus is 10,000 above, and so below the other ports.
-_PORTS_OF_CLUSTERS = _own(range(12_000, 13_000))
+_PORTS = own_ports(range(23_000, 32_000))
+# A node's port of the cluster's bus is below the other ports.
+_PORTS_OF_CLUSTERS = own_ports(range(12_000, 13_000))
+
+
+def first_free(ports: Iterator[int], *offsets: int) -> int:
+    """The first of the ports that was free a moment ago, as were those that are so far above it."""
+    for port in islice(ports, MOST_PORTS):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for offset in (0, *offsets):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
+            return port
+    raise RuntimeError("no port is free")
 
 
 def free_port() -> int:
     """A port that was free a moment ago."""
-    for port in _PORTS:
-        with contextlib.suppress(OSError), socket.socket() as listener:
-            listener.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no port is free")
+    return first_free(_PORTS)
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
@@ -269,7 +281,7 @@ class PrivateCluster:
         self.nodes = [
             PrivateRedis(
                 folder / str(i),
-                port=_free_port_of_a_cluster(),
+                port=first_free(_PORTS_OF_CLUSTERS, BUS_OFFSET),
                 password=password,
                 tls=tls,
                 cluster_enabled="yes",
@@ -396,17 +408,7 @@ def _knows_tls(server: str) -> bool:
     return b"no-such-option" in told.stdout + told.stderr
 
 
-def _free_port_of_a_cluster() -> int:
-    """A port whose port of the cluster's bus is free too."""
-    for port in _PORTS_OF_CLUSTERS:
-        with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", port))
-            other.bind(("127.0.0.1", port + 10_000))
-            return port
-    raise RuntimeError("no port is free")
-
-
-def wait_until(condition: Callable[[], object], timeout_s: float = 20) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     """Waits until a condition holds; fails if it does not in time."""
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -415,7 +417,7 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 20) -> None:
         time.sleep(0.01)
 
 
-async def eventually(condition: Callable[[], object], timeout_s: float = 20) -> None:
+async def eventually(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     """Waits until a condition holds; fails if it does not in time."""
     async with asyncio.timeout(timeout_s):
         while not condition():

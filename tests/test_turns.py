@@ -8,7 +8,7 @@ from threading import Barrier, Event
 
 import pytest
 
-from tests.servers import eventually
+from tests.servers import PATIENCE_S, eventually
 from tests.turns import Turns
 
 
@@ -22,7 +22,7 @@ async def test_tests_run_beside_each_other(own: Turns) -> None:
 
     def run() -> None:
         with own.beside():
-            both.wait(20)
+            both.wait(PATIENCE_S)
 
     await asyncio.gather(asyncio.to_thread(run), asyncio.to_thread(run))
 
@@ -34,7 +34,7 @@ async def test_no_test_runs_beside_one_that_is_alone(own: Turns) -> None:
     def run(name: str, turn: AbstractContextManager[None]) -> None:
         with turn:
             told.append(f"{name} begins")
-            assert may_end.wait(20)
+            assert may_end.wait(PATIENCE_S)
             told.append(f"{name} ends")
 
     async with asyncio.TaskGroup() as tasks:

@@ -1,5 +1,6 @@
 """What the booking tests work with: a clock they hold, admissions of their own, and visitors over HTTP."""
 
+import asyncio
 import base64
 import json
 import re
@@ -21,9 +22,10 @@ from booking.cabins import SHORT_HAUL
 from booking.db import Database
 from booking.seed import add
 from booking.settings import read
-from booking.tables import flights, metadata
+from booking.tables import DeliveryState, flights, metadata, outbox
 from booking.timetable import Departure
 from tests.booking.bank import PAYS, PrivateSandbox
+from tests.servers import PATIENCE_S
 
 # Method and path, as the router has them.
 Route = tuple[str, str]
@@ -234,7 +236,12 @@ async def rows(db: Database, query: Executable) -> list[Row[Any]]:
 
 
 async def everything(db: Database) -> dict[str, list[Row[Any]]]:
-    """All records, to see whether anything has changed."""
+    """All records, to see whether anything has changed: once what was announced by now is delivered, beside the
+    requests."""
+    due = select(outbox.c.id).where(outbox.c.state == DeliveryState.DUE)
+    async with asyncio.timeout(PATIENCE_S):
+        while await rows(db, due):
+            await asyncio.sleep(0.02)
     return {table.name: await rows(db, select(table)) for table in metadata.sorted_tables}
 
 

@@ -11,19 +11,22 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.servers import free_port
+from scripts.demo import ADMIN_OFFSET, BANK_OFFSET, BOOKING_ADMIN_OFFSET, BOOKING_OFFSET
+from tests.servers import first_free, own_ports
 
-START_S = 120
-# Where only demos are: each has this one, the next two, and two that are 1,100 above.
-PORTS = range(13_000, 19_998, 3)
+START_S = 240
+# Where only demos are: each has one of these, the next two, and two that are 1,100 above, where none of these is.
+PORTS = own_ports(range(13_000, 14_098, 3))
+OFFSETS = (BOOKING_OFFSET, BANK_OFFSET, ADMIN_OFFSET, BOOKING_ADMIN_OFFSET)
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Where visitors find it, and the configuration file that it runs with."""
+    """Where visitors find it, where operators do, and the configuration file that it runs with."""
 
     url: str
     booking_url: str
+    desk_url: str
     config: Path
 
     def set(self, before: str, after: str) -> None:
@@ -43,7 +46,7 @@ async def running(crowd: int) -> AsyncIterator[Demo]:
 
 @asynccontextmanager
 async def _running_in(folder: Path, crowd: int) -> AsyncIterator[Demo]:
-    port = PORTS[free_port() % len(PORTS)]
+    port = first_free(PORTS, *OFFSETS)
     command = (sys.executable, "-m", "scripts.demo", "--port", str(port), "--crowd", str(crowd), "--flights", "120")
     output = folder / "output"
     with output.open("wb") as file:
@@ -56,11 +59,26 @@ async def _running_in(folder: Path, crowd: int) -> AsyncIterator[Demo]:
                 assert process.returncode is None, output.read_text()
                 await asyncio.sleep(0.1)
         config = next(folder.glob("waitroom-demo-*/waitroom.toml"))
-        yield Demo(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}", config)
+        url, booking_url, desk_url = (f"http://127.0.0.1:{port + each}" for each in (0, BOOKING_OFFSET, ADMIN_OFFSET))
+        yield Demo(url, booking_url, desk_url, config)
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
+
+
+async def until_in_line(demo: Demo, visitors: int) -> None:
+    """Returns when so many wait."""
+    token = (demo.config.parent / ".waitroom" / "admin.token").read_text().strip()
+    async with (
+        asyncio.timeout(START_S),
+        aiohttp.ClientSession(demo.desk_url, headers={"Authorization": f"Bearer {token}"}) as operator,
+    ):
+        while True:
+            async with operator.get("/api/rooms") as response:
+                if (await response.json())["rooms"][0]["waiting"] >= visitors:
+                    return
+            await asyncio.sleep(0.1)
 
 
 async def answers_without_admission(demo: Demo) -> int:

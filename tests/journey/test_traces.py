@@ -157,7 +157,7 @@ async def test_a_collector_that_never_answers_delays_nobody(
         async with site(tmp_path, redis) as both:
             async with visitor(headers=APP) as browser:
                 assert [await _status(browser, both) for _ in range(200)] == [200] * 200
-            assert collector.bodies
+            await eventually(lambda: collector.bodies)
             both.waitroom.signal(signal.SIGTERM)
             assert await both.waitroom.ended() == 0
         assert not collector.spans

@@ -16,7 +16,7 @@ from tests.journey.demo import Demo, running
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 
-REFUND_S = 60
+REFUND_S = 120
 VIEWPORTS = {"desktop": ViewportSize(width=1280, height=900), "phone": ViewportSize(width=390, height=844)}
 SAID = {
     "en": {"home": "Calm days, clear skies.", "ticket": "Have a good flight!", "refund": "went back to you."},

@@ -52,7 +52,7 @@ async def scene(tmp_path: Path, own_redis: PrivateRedis) -> AsyncIterator[Scene]
         await stack.enter_async_context(serve(waitroom))
         # What is ten minutes to the rules is ten seconds here.
         booking = Booking(tmp_path, Room(tmp_path), own_redis.url, BOOKING_SWEEP_S="1")
-        stack.callback(_end, booking)
+        stack.callback(booking.kill)
         booking.wait_until_healthy()
         prometheus = Prometheus(tmp_path / "prometheus")
         prometheus.configure(
@@ -60,8 +60,3 @@ async def scene(tmp_path: Path, own_redis: PrivateRedis) -> AsyncIterator[Scene]
         )
         await stack.enter_async_context(prometheus.running())
         yield Scene(prometheus, waitroom, booking, origin, own_redis)
-
-
-def _end(booking: Booking) -> None:
-    booking.process.kill()
-    booking.process.communicate()

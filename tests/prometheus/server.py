@@ -84,10 +84,11 @@ class Prometheus:
         found: list[dict[str, Any]] = (await self.ask("query", query=expression))["result"]
         return found
 
-    async def firing(self) -> set[str]:
-        """The names of the alerts that fire."""
+    async def firing(self) -> dict[str, str]:
+        """The alerts that fire, by name, with what they say."""
         alerts = (await self.ask("alerts"))["alerts"]
-        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+        firing = (alert for alert in alerts if alert["state"] == "firing")
+        return {alert["labels"]["alertname"]: str(alert["annotations"]["summary"]) for alert in firing}
 
     def complaints(self) -> list[str]:
         """What its log has that is worse than news."""

@@ -20,7 +20,7 @@ from tests.waitroom.visitors import Come
 GRAFANA = Path(__file__).parent.parent.parent / "config" / "grafana"
 DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
 WIDTH = 24
-ANSWER_S = 60
+ANSWER_S = 180
 # Of a small site that is well, and has just begun: nothing to show.
 EMPTY = {
     "No-shows",

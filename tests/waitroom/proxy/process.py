@@ -13,7 +13,8 @@ import aiohttp
 
 from tests.waitroom.running import Waitroom
 
-START_S = 30
+# JupyterLab takes ten seconds where nothing runs beside.
+START_S = 120
 STOP_S = 20
 
 
