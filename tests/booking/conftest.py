@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from booking import schema, sweeper
+from booking import cache as cache_module
+from booking import key_set, schema, sweeper
 from booking.app import build
 from booking.cache import Cache
 from booking.db import Database
@@ -42,6 +43,15 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMariaDB
 # newer versions have on and older ones off): tests that name invariants run on all of these.
 DATABASES = ["sqlite", "mariadb"]
 ISOLATIONS = [*DATABASES, "mariadb-snapshot"]
+
+PATIENCE_S = 30.0
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that a busy machine keeps waiting for a moment is not lost."""
+    monkeypatch.setattr(cache_module, "TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr(key_set, "TIMEOUT_S", PATIENCE_S)
 
 
 @pytest.fixture(params=DATABASES)
@@ -82,7 +92,7 @@ def redis_url(redis_server: PrivateRedis) -> str:
 
 @pytest.fixture
 async def store(redis_url: str) -> AsyncIterator[Store]:
-    async with Store(redis_url) as store:
+    async with Store(redis_url, PATIENCE_S) as store:
         yield store
 
 
