@@ -11,6 +11,8 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 
 from booking import cache as cache_module
 from booking import key_set, schema, sweeper
+from booking.access import AccessTokens, Login
+from booking.account import Account
 from booking.app import build
 from booking.cache import Cache
 from booking.db import Database
@@ -141,6 +143,7 @@ class Site:
     db: Database
     bank: PrivateSandbox
     gateway: Gateway
+    access_tokens: AccessTokens
     clock: Clock
     room: Room
     new_visitor: Callable[[str | None], Visitor]
@@ -152,6 +155,10 @@ class Site:
     def visitor(self) -> Visitor:
         """Someone whom the waiting room let in."""
         return self.new_visitor(self.room.admission())
+
+    def customer(self, account: Account) -> Visitor:
+        """Someone whom the waiting room let in, and who is logged in."""
+        return self.visitor().log_in(self.access_tokens.issue(Login(account, f"family-{account.id}"), self.clock.now_s))
 
     async def sweep(self) -> Swept:
         """What the sweeper does every few seconds, now."""
@@ -196,7 +203,8 @@ async def site(
             stack.push_async_exit(visitor)
             return visitor
 
-        yield Site(server, db, bank, app[SITE].gateway, clock, room, new_visitor)
+        own = app[SITE]
+        yield Site(server, db, bank, own.gateway, own.access_tokens, clock, room, new_visitor)
 
 
 @pytest.fixture
