@@ -1,5 +1,6 @@
 """A sandbox bank of a test's own: a process on a private port, with a ledger that outlives it when it is killed."""
 
+import asyncio
 import os
 import secrets
 import signal
@@ -21,6 +22,9 @@ COMMAND = (
     "import os; from booking.sandbox.command import sandbox; from booking.settings import read;"
     "sandbox.main(obj=read(os.environ))"
 )
+
+# More than it takes on a busy machine.
+START_S = 60
 
 # What becomes of each, on the pay page.
 PAYS = "4242 4242 4242 4242"
@@ -55,7 +59,7 @@ class PrivateSandbox:
         self._folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, env={**os.environ, **ours}, stdout=log, stderr=log)
-        wait_until(self._answers)
+        wait_until(self._answers, START_S)
 
     def stop(self) -> None:
         if self._process:
@@ -115,10 +119,27 @@ class PrivateSandbox:
             assert response.status < 300, await response.text()
             return await response.json() if response.status == 200 else None
 
+    async def forget_events(self) -> None:
+        """What it has not told by now, it tells nobody. It has no faults afterwards."""
+        while not self.has_told_all():
+            with closing(self._ledger()) as ledger, ledger:
+                ledger.execute("UPDATE events SET due_s = 0 WHERE due_s IS NOT NULL")
+            # It is woken by that, too.
+            await self.faults(drop_webhooks=True)
+            await asyncio.sleep(0.02)
+        await self.faults()
+
+    def has_told_all(self) -> bool:
+        """Whether no event is left to be told, nor on its way."""
+        return not self.rows("SELECT id FROM events WHERE due_s IS NOT NULL")
+
     def rows(self, query: str, *values: str) -> list[Any]:
         """What its ledger has."""
-        with closing(sqlite3.connect(self._folder / "bank.db")) as ledger:
+        with closing(self._ledger()) as ledger:
             return list(ledger.execute(query, values))
+
+    def _ledger(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._folder / "bank.db", timeout=START_S)
 
     def _answers(self) -> bool:
         assert self._process

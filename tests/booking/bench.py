@@ -13,16 +13,17 @@ from typing import Any, Self
 
 from aiohttp import ClientSession, CookieJar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Executable, Row, select
+from sqlalchemy import Executable, Row, insert, select
 from yarl import URL
 
+from booking.account import Account
 from booking.airports import AIRPORTS
 from booking.app import build
 from booking.cabins import SHORT_HAUL
 from booking.db import Database
 from booking.seed import add
 from booking.settings import read
-from booking.tables import DeliveryState, flights, metadata, outbox
+from booking.tables import DeliveryState, accounts, flights, metadata, outbox
 from booking.timetable import Departure
 from tests.booking.bank import PAYS, PrivateSandbox
 from tests.servers import PATIENCE_S
@@ -156,6 +157,11 @@ class Visitor:
     def cookies(self) -> dict[str, str]:
         return {cookie.key: cookie.value for cookie in self._session.cookie_jar}
 
+    def log_in(self, access_token: str) -> Self:
+        """Without asking for it."""
+        self._session.cookie_jar.update_cookies({"halcyon-access": access_token}, URL(self._address))
+        return self
+
     async def sign_up(self, name: str = "Ada Lovelace") -> Self:
         email = f"{name.replace(' ', '.')}@example.org"
         answer = await self.post("/api/accounts", {"email": email, "name": name, "password": PASSWORD})
@@ -227,6 +233,18 @@ async def add_flight(db: Database, wanted: Departure) -> int:
     await db.write(add, wanted.departs_on, [wanted])
     query = select(flights.c.id).where(flights.c.number == wanted.number, flights.c.departs_on == wanted.departs_on)
     return int((await rows(db, query))[0].id)
+
+
+async def add_buyers(db: Database, count: int) -> list[Account]:
+    """Accounts for a crowd, whose log-in is not what a test is about."""
+    people = [Account(number, f"{number}@example.org", f"Buyer {number}", "en") for number in range(1, count + 1)]
+    values = [
+        {"id": one.id, "email": one.email, "name": one.name, "language": "en", "password_hash": "-", "created_s": NOW_S}
+        for one in people
+    ]
+    async with db.engine.begin() as connection:
+        await connection.execute(insert(accounts), values)
+    return people
 
 
 async def rows(db: Database, query: Executable) -> list[Row[Any]]:

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from booking import schema, sweeper
+from booking import cache as cache_module
+from booking import key_set, schema, sweeper
+from booking.access import AccessTokens, Login
+from booking.account import Account
 from booking.app import build
 from booking.cache import Cache
 from booking.db import Database
@@ -42,6 +45,15 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMariaDB
 # newer versions have on and older ones off): tests that name invariants run on all of these.
 DATABASES = ["sqlite", "mariadb"]
 ISOLATIONS = [*DATABASES, "mariadb-snapshot"]
+
+PATIENCE_S = 30.0
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that a busy machine keeps waiting for a moment is not lost."""
+    monkeypatch.setattr(cache_module, "TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr(key_set, "TIMEOUT_S", PATIENCE_S)
 
 
 @pytest.fixture(params=DATABASES)
@@ -82,7 +94,7 @@ def redis_url(redis_server: PrivateRedis) -> str:
 
 @pytest.fixture
 async def store(redis_url: str) -> AsyncIterator[Store]:
-    async with Store(redis_url) as store:
+    async with Store(redis_url, PATIENCE_S) as store:
         yield store
 
 
@@ -131,6 +143,7 @@ class Site:
     db: Database
     bank: PrivateSandbox
     gateway: Gateway
+    access_tokens: AccessTokens
     clock: Clock
     room: Room
     new_visitor: Callable[[str | None], Visitor]
@@ -142,6 +155,10 @@ class Site:
     def visitor(self) -> Visitor:
         """Someone whom the waiting room let in."""
         return self.new_visitor(self.room.admission())
+
+    def customer(self, account: Account) -> Visitor:
+        """Someone whom the waiting room let in, and who is logged in."""
+        return self.visitor().log_in(self.access_tokens.issue(Login(account, f"family-{account.id}"), self.clock.now_s))
 
     async def sweep(self) -> Swept:
         """What the sweeper does every few seconds, now."""
@@ -186,7 +203,8 @@ async def site(
             stack.push_async_exit(visitor)
             return visitor
 
-        yield Site(server, db, bank, app[SITE].gateway, clock, room, new_visitor)
+        own = app[SITE]
+        yield Site(server, db, bank, own.gateway, own.access_tokens, clock, room, new_visitor)
 
 
 @pytest.fixture

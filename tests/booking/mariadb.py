@@ -12,6 +12,8 @@ from sqlalchemy import NullPool, create_engine, text
 
 SERVER = shutil.which("mariadbd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 INSTALL = shutil.which("mariadb-install-db", path="/usr/bin:/usr/local/bin")
+# More than it takes on a busy machine, after a crash too.
+START_S = 120
 # What is written outlives the process, but need not outlive the machine.
 OPTIONS = ("--skip-networking", "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M")
 
@@ -37,7 +39,7 @@ class PrivateMariaDB:
         command = [str(SERVER), "--no-defaults", *self._options, f"--socket={self.socket}", *OPTIONS]
         with (self._data / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + START_S
         while not self._answers():
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise RuntimeError(f"mariadbd did not start: {(self._data / 'log').read_text()[-2000:]}")

@@ -1,5 +1,6 @@
 """An SMTP server of a test's own: takes mails for real on a private port, in a thread of its own, and keeps them."""
 
+import socket
 import ssl
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -11,6 +12,19 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from tests.servers import free_port
 
 USER, PASSWORD = "halcyon", "p@ss/word"
+
+
+# More than it takes to open on a busy machine.
+OPENS_WITHIN_S = 60
+
+
+class Counter(Controller):
+    """Opens as aiosmtpd does, which would give the thread of the server one second to greet."""
+
+    def _trigger_server(self) -> None:
+        with socket.create_connection((self.hostname, self.port), OPENS_WITHIN_S) as first:
+            if self.ssl_context is None:
+                first.recv(1024)
 
 
 class PostOffice:
@@ -25,7 +39,7 @@ class PostOffice:
         self._tls = tls
         self._implicit_tls = implicit_tls
         self._login = login
-        self._controller: Controller | None = None
+        self._controller: Counter | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -38,9 +52,12 @@ class PostOffice:
         return f"{scheme}://{credentials}127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        self._controller = Controller(
+        self._controller = Counter(
             self,
             hostname="127.0.0.1",
+            # Else it would ask for one, which takes its time where nobody knows any.
+            server_hostname="localhost",
+            ready_timeout=OPENS_WITHIN_S,
             port=self.port,
             ssl_context=self._tls if self._implicit_tls else None,
             tls_context=None if self._implicit_tls else self._tls,

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from booking.cache import TIMEOUT_S, Cache, Kind
+from booking import cache as cache_module
+from booking.cache import Cache, Kind
 from booking.store import Store
 from tests.booking.bench import NOW_S
+from tests.booking.conftest import PATIENCE_S
 from tests.servers import PrivateRedis, eventually
 
 WORDS = Kind("words", life_s=10, shape=TypeAdapter(list[str]), is_worth=bool)
@@ -35,7 +37,7 @@ class Source:
 @pytest.fixture
 async def other_process(redis: PrivateRedis) -> AsyncIterator[Cache]:
     """A cache on the same Redis, which knows nothing of the first one."""
-    async with Store(redis.url) as store:
+    async with Store(redis.url, PATIENCE_S) as store:
         yield Cache(store)
 
 
@@ -216,18 +218,23 @@ async def test_without_redis_the_database_is_asked_by_one_at_a_time(tmp_path: Pa
     gone.close()
 
 
-async def test_a_frozen_redis_is_left_alone_for_a_while(tmp_path: Path) -> None:
+async def test_a_frozen_redis_is_left_alone_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would answer no request, and delay each."""
     frozen = PrivateRedis(tmp_path)
     frozen.start()
     async with Store(frozen.url) as store:
         cache, source = Cache(store), Source("one")
-        await get(cache, source, key="it connects")
+        await get(cache, source)
+        outcomes: list[str] = []
+        cache.observe = lambda _kind, outcome: outcomes.append(outcome)
+        monkeypatch.setattr(cache_module, "TIMEOUT_S", 0.1)
+        monkeypatch.setattr(cache_module, "REST_S", 3_600)
         frozen.freeze()
-        async with asyncio.timeout(20 * TIMEOUT_S):
-            for number in range(3):
-                assert await get(cache, source, key=str(number)) == ["one"]
+        for _ in range(2):
+            assert await get(cache, source) == ["one"]
         frozen.thaw()
+        assert await get(cache, source) == ["one"]
+        assert outcomes == ["off"] * 3
     frozen.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, event, func, select
 
 from booking.tables import bookings, seats
-from tests.booking.bench import HOLD_S, HOUR_S, NOW_S, Visitor, add_flight, departure, rows
+from tests.booking.bench import HOLD_S, HOUR_S, NOW_S, Visitor, add_buyers, add_flight, departure, rows
 from tests.booking.conftest import Site
 from tests.booking.mariadb import PrivateMariaDB
 
@@ -17,7 +17,7 @@ BUYERS = 100
 
 async def test_one_seat_is_held_by_one_of_a_hundred_buyers(site: Site, flight_id: int) -> None:
     """All ask at the same moment; one holds, 99 are told clearly, and the database agrees."""
-    buyers = await asyncio.gather(*(site.visitor().sign_up(f"Buyer {number}") for number in range(BUYERS)))
+    buyers = [site.customer(account) for account in await add_buyers(site.db, BUYERS)]
 
     answers = await asyncio.gather(*(buyer.hold(flight_id, "7C") for buyer in buyers))
 

@@ -1,6 +1,6 @@
 """A hot sale over HTTP, with the database killed in the midst of it: nothing is lost, and nothing is sold twice.
 
-400 buyers want one to four of 200 seats, through 40 connections. Each request that fails is sent again by its key until
+200 buyers want one to four of 100 seats, through 40 connections. Each request that fails is sent again by its key until
 somebody says what became of it, as a good client does. Some pay, some are declined, some leave, some cancel.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientError, ClientSession, TCPConnector
 from aiohttp.test_utils import TestServer
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 
 from booking import schema, sweeper
 from booking.access import Login
@@ -32,12 +32,15 @@ from booking.invariants import breaches
 from booking.once import LOCK_S
 from booking.settings import read
 from booking.site import SITE
-from booking.tables import BookingState, accounts, bookings, passengers
+from booking.tables import BookingState, bookings, passengers
 from tests.booking.bank import DECLINED, PAYS, PrivateSandbox
-from tests.booking.bench import HOLD_S, NOW_S, Clock, Room, add_flight, departure, rows
+from tests.booking.bench import HOLD_S, Clock, Room, add_buyers, add_flight, departure, rows
 from tests.booking.mariadb import PrivateMariaDB
 
-BUYERS, CONNECTIONS = 400, 40
+BUYERS, CONNECTIONS = 200, 40
+# Of those who got seats. There are at least 25 of them, by the largest party.
+FATES = ("pays", "declined", "leaves", "cancels", "gives up")
+KILLED_AFTER = (10, 20)
 # What a client sends again, by the same key: nobody knows, or it is under way.
 AGAIN = {"database_unavailable", "outcome_unknown", "gateway_unavailable", "idempotency_key_in_use"}
 PAUSE_S = 0.05
@@ -66,7 +69,7 @@ class Crowd:
             self.seen["went home"] += 1
             return
         path = f"/api/bookings/{reference}"
-        fate = luck.choices(["pays", "declined", "leaves", "cancels", "gives up"], [70, 8, 7, 7, 8])[0]
+        fate = luck.choices(FATES, [70, 8, 7, 7, 8])[0]
         if fate == "leaves":
             self.seen[fate] += 1
             return
@@ -146,7 +149,7 @@ def mortal(mariadb: PrivateMariaDB, tmp_path_factory: pytest.TempPathFactory) ->
 async def crowd(
     request: pytest.FixtureRequest, redis_url: str, bank: PrivateSandbox, tmp_path: Path
 ) -> AsyncIterator[tuple[Crowd, Clock, list[Account]]]:
-    """A site that serves a flight of 200 seats, and who is to come."""
+    """A site that serves a flight of 100 seats, and who is to come."""
     if request.param == "sqlite":
         url = f"sqlite+aiosqlite:///{tmp_path / 'booking.db'}"
     else:
@@ -158,8 +161,8 @@ async def crowd(
     room, clock = Room(tmp_path), Clock()
     async with Database(url) as db:
         await schema.migrate(db)
-        flight_id = await add_flight(db, replace(departure(), aircraft=Aircraft("Hot", 2, 32)))
-        buyers = await _buyers(db)
+        flight_id = await add_flight(db, replace(departure(), aircraft=Aircraft("Hot", 1, 16)))
+        buyers = await add_buyers(db, BUYERS)
     environment = {
         "BOOKING_STATE_FOLDER": str(tmp_path / "state"),
         "BOOKING_DATABASE_URL": url,
@@ -177,17 +180,6 @@ async def crowd(
         ClientSession(server_of_site.make_url("/"), connector=TCPConnector(limit=CONNECTIONS)) as session,
     ):
         yield Crowd(session, app[SITE], room, bank, flight_id), clock, buyers
-
-
-async def _buyers(db: Database) -> list[Account]:
-    people = [Account(number, f"{number}@example.org", f"Buyer {number}", "en") for number in range(1, BUYERS + 1)]
-    values = [
-        {"id": one.id, "email": one.email, "name": one.name, "language": "en", "password_hash": "-", "created_s": NOW_S}
-        for one in people
-    ]
-    async with db.engine.begin() as connection:
-        await connection.execute(insert(accounts), values)
-    return people
 
 
 async def _settled(crowd: Crowd, clock: Clock) -> None:
@@ -234,8 +226,8 @@ async def test_a_database_that_is_killed_loses_and_doubles_nothing(
     everyone, clock, buyers = crowd
 
     async def kill_twice() -> None:
-        for bought in (20, 50):
-            while sum(everyone.seen[fate] for fate in ("pays", "declined", "leaves")) < bought:
+        for bought in KILLED_AFTER:
+            while sum(everyone.seen[fate] for fate in FATES) < bought:
                 await asyncio.sleep(0.01)
             await asyncio.to_thread(mortal.kill)
             await _is_felt(everyone)

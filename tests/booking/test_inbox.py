@@ -117,7 +117,7 @@ async def test_who_pays_and_never_returns_gets_a_ticket_by_the_banks_webhook(
                 pay_url = await payments.check_out(sale.db, sandbox, ada, reference, return_url, sale.now_s)
                 await bank.pay(pay_url)
 
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while (await sale.booking(ada, reference)).state != BookingState.TICKETED:
                         await asyncio.sleep(0.02)
     finally:

@@ -30,7 +30,7 @@ async def announced(db: Database, count: int = 1) -> list[str]:
 
 
 async def all_done(db: Database) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await backlog.measure(db, outbox)).due:
             await asyncio.sleep(0.02)
 

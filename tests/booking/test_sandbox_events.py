@@ -36,11 +36,6 @@ def types(bank: PrivateSandbox) -> list[str]:
     return [row[0] for row in bank.rows("SELECT type FROM events ORDER BY rowid")]
 
 
-def told(bank: PrivateSandbox) -> bool:
-    """Whether nothing is left to be told."""
-    return not bank.rows("SELECT id FROM events WHERE due_s IS NOT NULL")
-
-
 async def test_each_event_is_signed_and_names_the_payment(bank: PrivateSandbox, shop: Shop) -> None:
     checkout = await bank.open(key="key-1")
     await bank.pay(checkout["pay_url"])
@@ -77,7 +72,7 @@ async def test_an_event_is_repeated_until_the_site_takes_it(bank: PrivateSandbox
     await eventually(lambda: len(shop.told) >= 2)
     shop.status = 204
 
-    await eventually(lambda: told(bank))
+    await eventually(bank.has_told_all)
 
     assert len(set(ids(shop))) == 1
 
@@ -94,7 +89,7 @@ async def test_an_event_survives_the_bank(bank: PrivateSandbox, shop: Shop) -> N
     bank.start()
 
     await eventually(lambda: shop.told)
-    await eventually(lambda: told(bank))
+    await eventually(bank.has_told_all)
 
 
 async def test_a_paid_checkout_survives_the_bank(bank: PrivateSandbox) -> None:
@@ -111,7 +106,7 @@ async def test_events_come_several_times_on_demand(bank: PrivateSandbox, shop: S
     await bank.faults(webhook_copies=3)
     await bank.pay((await bank.open())["pay_url"])
 
-    await eventually(lambda: told(bank))
+    await eventually(bank.has_told_all)
 
     assert len(shop.told) == 3
     assert len(set(ids(shop))) == 1
@@ -121,7 +116,7 @@ async def test_events_never_come_on_demand(bank: PrivateSandbox, shop: Shop) -> 
     await bank.faults(drop_webhooks=True)
     await bank.pay((await bank.open())["pay_url"])
 
-    await eventually(lambda: told(bank))
+    await eventually(bank.has_told_all)
 
     assert shop.told == []
 
@@ -135,7 +130,7 @@ async def test_events_come_late_on_demand(bank: PrivateSandbox, shop: Shop) -> N
     await eventually(lambda: shop.told)
 
     assert b"key-2" in shop.told[0][1]
-    assert not told(bank)
+    assert not bank.has_told_all()
 
 
 async def test_an_operation_is_out_of_order_on_demand(bank: PrivateSandbox) -> None:

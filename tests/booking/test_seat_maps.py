@@ -1,6 +1,7 @@
 """Seat maps from the cache are those of the database, and a sale is on them."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,9 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-async def sale(db: Database, cache: Cache) -> Sale:
+async def sale(db: Database, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> Sale:
+    """Maps live for longer than a busy machine takes from one line of a test to the next."""
+    monkeypatch.setattr(seat_maps, "SEAT_MAPS", replace(seat_maps.SEAT_MAPS, life_s=600))
     db.when_touched.append(Touches(db, cache).note)
     return Sale(db, await add_flight(db, departure()))
 

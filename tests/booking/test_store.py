@@ -7,6 +7,7 @@ import pytest
 
 from booking.errors import StoreUnavailable
 from booking.store import Store
+from tests.booking.conftest import PATIENCE_S
 from tests.servers import PrivateRedis, free_port
 
 
@@ -34,7 +35,7 @@ async def test_where_there_is_no_redis_it_is_unavailable() -> None:
 
 async def test_a_redis_that_was_restarted_is_reached_at_once(mortal: PrivateRedis) -> None:
     """The connections of before are dead, and nobody is told."""
-    async with Store(mortal.url) as store:
+    async with Store(mortal.url, PATIENCE_S) as store:
         await store.ping()
         mortal.kill()
         with pytest.raises(StoreUnavailable):
@@ -44,7 +45,7 @@ async def test_a_redis_that_was_restarted_is_reached_at_once(mortal: PrivateRedi
 
 
 async def test_a_redis_that_hangs_is_unavailable(mortal: PrivateRedis) -> None:
-    async with Store(mortal.url, timeout_s=0.1) as store:
+    async with Store(mortal.url, timeout_s=1) as store:
         await store.ping()
         mortal.freeze()
         with pytest.raises(StoreUnavailable):

@@ -13,6 +13,7 @@ from booking.throttle import (
     Throttle,
     home_of,
 )
+from tests.booking.conftest import PATIENCE_S
 from tests.servers import PrivateRedis, free_port
 
 THREE = RateLimitItemPerMinute(3, 15, namespace="three")
@@ -55,7 +56,7 @@ async def test_who_is_forgiven_has_all_tries_again(throttle: Throttle) -> None:
 async def test_all_processes_count_together(throttle: Throttle, redis_url: str) -> None:
     for _ in range(3):
         await throttle.spend(THREE, "ada")
-    async with Store(redis_url) as other:
+    async with Store(redis_url, PATIENCE_S) as other:
         with pytest.raises(TooManyAttempts):
             await Throttle(other).spend(THREE, "ada")
 
