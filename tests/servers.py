@@ -32,6 +32,8 @@ from waitroom.embedded import find_server
 SLOTS = 16_384
 # More than any of them takes on a busy machine.
 STOP_S = 60
+# Only a guard: what is waited for is there long before, even where processes stand still for seconds.
+PATIENCE_S = 60
 
 
 # Of the processes of pytest-xdist that run the tests side by side, this one.
@@ -295,6 +297,9 @@ class PrivateCluster:
             node.command("CLUSTER MEET", "127.0.0.1", self.nodes[0].port)
         wait_until(lambda: all(len(node.command("CLUSTER SLOTS")) == len(self.nodes) for node in self.nodes))
         wait_until(lambda: all(node.command("CLUSTER INFO")["cluster_state"] == "ok" for node in self.nodes))
+        for node in self.nodes:
+            # Quick to find each other, and slow to judge: a node that stands still for a moment is not gone.
+            node.client.config_set("cluster-node-timeout", 30_000)
 
     def node_of(self, line: str) -> PrivateRedis:
         """The node that serves a line."""
@@ -406,7 +411,7 @@ def _free_port_of_a_cluster() -> int:
     raise RuntimeError("no port is free")
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 20) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     """Waits until a condition holds; fails if it does not in time."""
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -415,7 +420,7 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 20) -> None:
         time.sleep(0.01)
 
 
-async def eventually(condition: Callable[[], object], timeout_s: float = 20) -> None:
+async def eventually(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     """Waits until a condition holds; fails if it does not in time."""
     async with asyncio.timeout(timeout_s):
         while not condition():
