@@ -5,7 +5,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -346,5 +346,6 @@ async def test_samples_of_the_last_hours_are_kept_once_for_all_processes(desk: W
     first, second = history[:2]
     assert second["at_ms"] - first["at_ms"] >= 10_000
     assert (first["at_ms"] % 10_000, second["inside"], second["cap"]) == (0, 1, 2)
-    slots = [sample.partition(b":")[0] for sample in redis.client.lrange("wr:{site}:history", 0, -1)]
+    kept = cast("list[bytes]", redis.client.lrange("wr:{site}:history", 0, -1))
+    slots = [sample.partition(b":")[0] for sample in kept]
     assert len(slots) == len(set(slots))

@@ -215,3 +215,19 @@ async def test_a_change_before_anybody_watches_is_not_missed(tmp_path: Path) -> 
         rooms = await anext(config.changes())
     assert rooms
     assert [room.limits.cap for room in rooms] == [7]
+
+
+async def test_a_change_while_the_first_is_taken_over_is_not_missed(tmp_path: Path) -> None:
+    """Watching begins before the file is read, and not only when somebody asks for the next change."""
+    path = tmp_path / "waitroom.toml"
+    room = '[[rooms]]\nname = "site"\norigins = []\n'
+    path.write_text(f"version = 1\n{room}")
+    config = ConfigFile(path)
+    path.write_text(f"version = 2\n{room}cap = 7\n")
+    changes = config.changes()
+    async with asyncio.timeout(60):
+        assert await anext(changes)
+        path.write_text(f"version = 3\n{room}cap = 8\n")
+        rooms = await anext(changes)
+    assert rooms
+    assert [room.limits.cap for room in rooms] == [8]

@@ -140,7 +140,7 @@ class Crowd:
 
     @asynccontextmanager
     async def come(self) -> AsyncIterator[None]:
-        """Entered when nearly all have waited, and the first is called: a line that nobody remembers rests for a while."""
+        """Entered when nearly all have waited, and one is called: a line that nobody remembers rests for a while."""
         connector = aiohttp.TCPConnector(limit=40)
         async with connector:
             visits = [asyncio.create_task(self._visit(i, connector)) for i in range(VISITORS)]
