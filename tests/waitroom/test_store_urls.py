@@ -114,10 +114,11 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
 
 @pytest.fixture
 async def opened() -> AsyncIterator[Callable[[str], Store]]:
-    """Opens stores, and closes them in the end."""
+    """Opens stores, and closes them in the end. They are patient: a busy machine takes seconds for a dozen TLS
+    handshakes."""
     async with AsyncExitStack() as stack:
 
-        def open_store(url: str, timeout_ms: int = 5_000) -> Store:
+        def open_store(url: str, timeout_ms: int = 30_000) -> Store:
             store = Store(url, timeout_ms)
             stack.push_async_callback(store.close)
             return store
