@@ -307,6 +307,9 @@ class PrivateCluster:
             node.command("CLUSTER MEET", "127.0.0.1", self.nodes[0].port)
         wait_until(lambda: all(len(node.command("CLUSTER SLOTS")) == len(self.nodes) for node in self.nodes))
         wait_until(lambda: all(node.command("CLUSTER INFO")["cluster_state"] == "ok" for node in self.nodes))
+        for node in self.nodes:
+            # Quick to find each other, and slow to judge: a node that stands still for a moment is not gone.
+            node.client.config_set("cluster-node-timeout", 30_000)
 
     def node_of(self, line: str) -> PrivateRedis:
         """The node that serves a line."""

@@ -41,10 +41,11 @@ class ConfigFile:
     async def changes(self) -> AsyncIterator[Rooms | None]:
         """Gives the rooms anew after each change of the file for the good, and None after one that was refused, until
         cancelled."""
+        changes = watch.changes(self.path)
         rooms = self.read_again()  # it may have changed before anybody watched
         if rooms or self.faults:
             yield rooms
-        async for _ in watch.changes(self.path):
+        async for _ in changes:
             rooms = self.read_again()
             if rooms or self.faults:
                 yield rooms

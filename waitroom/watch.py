@@ -15,8 +15,12 @@ LOOK_MS = 500
 Look = tuple[tuple[int, ...] | None, ...]
 
 
-async def changes(*files: Path) -> AsyncIterator[None]:
-    """Gives None after each change of any of the files, until cancelled."""
+def changes(*files: Path) -> AsyncIterator[None]:
+    """Gives None after each change of any of the files since this call, until cancelled."""
+    return _changes(files, _look(files))
+
+
+async def _changes(files: tuple[Path, ...], seen: Look) -> AsyncIterator[None]:
     names = {KUBERNETES_LINK, *(file.name for file in files)}
 
     def concerns(_: Change, path: str) -> bool:
@@ -24,7 +28,6 @@ async def changes(*files: Path) -> AsyncIterator[None]:
 
     # The folders are watched, not the files: editors and mounted volumes replace files rather than write them.
     folders = {file.parent for file in files}
-    seen = _look(files)
     async for told in awatch(
         *folders,
         watch_filter=concerns,

@@ -10,7 +10,7 @@ import aiohttp
 
 from tests.waitroom.running import PAGE, number_of, visitor
 
-# In what follows a visitor asks, whatever the line says: the tests' presence window is five seconds.
+# In what follows a visitor asks, whatever the line says: the tests' presence window is many times as long.
 POLL_S = 0.5
 STAY_S = 0.3
 

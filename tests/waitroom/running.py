@@ -17,8 +17,8 @@ from waitroom.config_file import ConfigFile
 from waitroom.rooms import Rooms
 
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
-# Longer than the default: a machine that runs tests is busy, and a Redis that is slow by that is not lost.
-TIMEOUT_MS = 2000
+# The longest there is: a machine that runs tests is busy, and a Redis that is slow by that is not lost.
+TIMEOUT_MS = 5_000
 APP = {"Accept": "application/json"}
 
 
@@ -84,11 +84,14 @@ class Waitroom:
         } | self.server
         keys = f"[keys]\n{_table(self.keys)}" if self.keys else ""
         self.folder.mkdir(exist_ok=True)
-        self.config.write_text(
+        # At once: of a file that is read half, a process of its own would tell faults that it does not have.
+        draft = self.config.with_suffix(".draft")
+        draft.write_text(
             f"version = {self.version}\n[server]\n{_table(server)}"
             f'[admin]\nlisten = "127.0.0.1:{self.admin_port}"\n'
             f'[store]\nurl = "{self.redis_url}"\ntimeout_ms = {TIMEOUT_MS}\n{keys}{tables}'
         )
+        draft.replace(self.config)
 
     @asynccontextmanager
     async def serving(self, config: Path | None = None, **limits: Any) -> AsyncIterator[None]:

@@ -5,7 +5,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -49,7 +49,7 @@ async def desk(waitroom: Waitroom) -> Waitroom:
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await holds():
             await asyncio.sleep(0.05)
 
@@ -135,17 +135,19 @@ async def test_a_token_that_is_taken_out_of_the_file_is_not_known_any_more(desk:
             return not await answers(desk, READER)
 
         await until(is_refused)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for _ in told:
                 pass
 
 
 async def test_a_knob_that_is_turned_is_in_force_shown_and_written_down(desk: Waitroom, redis: PrivateRedis) -> None:
+    before_s, _ = redis.client.time()
     status, told, _ = await ask(desk, "POST", "/api/rooms/site/knobs", OPERATOR, BODIES["knobs"])
+    after_s, _ = redis.client.time()
     assert status == 200
     (override,) = told["overrides"]
     assert (override["knob"], override["value"], override["who"]) == ("rate_per_minute", 900, "otto@127.0.0.1")
-    assert override["until_ms"] - override["since_ms"] == pytest.approx(3_600_000, abs=5_000)
+    assert before_s + 3_600 <= override["until_ms"] / 1000 < after_s + 3_601
     await eventually(lambda: redis.client.hget("wr:{site}:state", "rate") == b"900")
     room = await desk.ask("rooms/site")
     assert (room["limits"]["rate_per_minute"], room["config"]["rate_per_minute"]) == (900, 600)
@@ -274,7 +276,7 @@ async def test_the_stream_tells_each_second_what_has_changed(desk: Waitroom) -> 
         first, state = await anext(told)
         assert state["rooms"][0]["limits"]["cap"] == 2
         await desk.ask("rooms/site/knobs", {"set": {"cap": 5}})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for now, state in told:
                 assert now > first
                 if state["rooms"][0]["limits"]["cap"] == 5:
@@ -307,7 +309,7 @@ async def test_a_stream_ends_with_its_process(tmp_path: Path, redis: PrivateRedi
             response = await session.get(f"{waitroom.desk_url}/api/stream", headers=fields)
             told = events(response)
             await anext(told)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for _ in told:
                 pass
         response.close()
@@ -344,4 +346,6 @@ async def test_samples_of_the_last_hours_are_kept_once_for_all_processes(desk: W
     first, second = history[:2]
     assert second["at_ms"] - first["at_ms"] >= 10_000
     assert (first["at_ms"] % 10_000, second["inside"], second["cap"]) == (0, 1, 2)
-    assert redis.client.llen("wr:{site}:history") == len(history)
+    kept = cast("list[bytes]", redis.client.lrange("wr:{site}:history", 0, -1))
+    slots = [sample.partition(b":")[0] for sample in kept]
+    assert len(slots) == len(set(slots))

@@ -1,26 +1,12 @@
 """What a process measures of a line: calls, and under which terms."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from tests.servers import PrivateRedis
+from tests.waitroom.held_clock import HeldClock
 from tests.waitroom.line_bench import LIMITS, START_MS
-from tests.waitroom.running import TIMEOUT_MS
 from waitroom.limits import TICK_MS
 from waitroom.line import Line
-from waitroom.store import Store
-
-
-class HeldClock:
-    """A store whose Redis is told the time by the test."""
-
-    def __init__(self, store: Store) -> None:
-        self.now_ms = START_MS
-        self._store = store
-
-    async def run(self, transition: str, line: str, arguments: Sequence[int | str | bytes]) -> Any:
-        return await self._store.run(transition, line, [self.now_ms, *arguments[1:]])
 
 
 async def test_the_time_before_the_opening_does_not_slow_what_is_measured(redis: PrivateRedis) -> None:
@@ -28,8 +14,7 @@ async def test_the_time_before_the_opening_does_not_slow_what_is_measured(redis:
     told a short wait, and polls soon."""
     opens_ms = START_MS + 60_000
     limits = replace(LIMITS, opens_ms=opens_ms, cap=1_000)
-    store = Store(redis.url, TIMEOUT_MS)
-    clock = HeldClock(store)
+    clock = HeldClock(redis.url)
     line = Line("sale", limits, clock)
     joined = [await line.join("") for _ in range(600)]
     measured = []
@@ -41,15 +26,14 @@ async def test_the_time_before_the_opening_does_not_slow_what_is_measured(redis:
         await line.tick()
         clock.now_ms += TICK_MS
         measured.append(line.rate.per_minute)
-    await store.close()
+    await clock.close()
     assert measured[-1] == limits.rate_per_minute
 
 
 async def test_a_quiet_minute_before_a_rush_does_not_slow_what_is_measured(redis: PrivateRedis) -> None:
     """Whoever comes in the first seconds of a rush is told the pace at which its line moves, and not that at which so
     few had come before."""
-    store = Store(redis.url, TIMEOUT_MS)
-    clock = HeldClock(store)
+    clock = HeldClock(redis.url)
     line = Line("rush", replace(LIMITS, cap=1_000, burst=1), clock)
     for _ in range(60_000 // TICK_MS):
         await line.tick()
@@ -62,7 +46,7 @@ async def test_a_quiet_minute_before_a_rush_does_not_slow_what_is_measured(redis
                 line.poll(visitor.number)
         await line.tick()
         clock.now_ms += TICK_MS
-    await store.close()
+    await clock.close()
     assert (quiet, line.rate.per_minute) == (0, 240), "one call a tick, and no more"
 
 
@@ -70,8 +54,7 @@ async def test_small_steps_of_the_rate_go_on_with_what_was_measured_and_large_on
     redis: PrivateRedis,
 ) -> None:
     """Adaptive admission moves the rate every few seconds; an operator who doubles it wants to see that soon."""
-    store = Store(redis.url, TIMEOUT_MS)
-    clock = HeldClock(store)
+    clock = HeldClock(redis.url)
     line = Line("steps", replace(LIMITS, cap=100), clock)
 
     async def ticks(count: int) -> None:
@@ -87,4 +70,4 @@ async def test_small_steps_of_the_rate_go_on_with_what_was_measured_and_large_on
     await ticks(1)
     measured.append(line.rate.per_minute)
     assert [rate is None for rate in measured] == [False, True]
-    await store.close()
+    await clock.close()

@@ -14,6 +14,7 @@ from tests.waitroom.running import APP, PAGE, TIMEOUT_MS, Origin, Waitroom
 from tests.waitroom.test_rooms import room as a_room
 from tests.waitroom.visitors import Come, Visitor
 from waitroom.cli import main
+from waitroom.line_metrics import LineCollector
 from waitroom.lines import ACTIVE_S, Lines
 from waitroom.memory import Memory
 from waitroom.store import Store
@@ -179,13 +180,12 @@ async def test_the_operator_says_what_a_key_is(waitroom: Waitroom, redis: Privat
 
 
 async def test_all_processes_together_have_no_more_lines_than_the_room_may(
-    waitroom: Waitroom, redis: PrivateRedis, come: Come, tmp_path: Path
+    waitroom: Waitroom, come: Come, tmp_path: Path
 ) -> None:
-    """And a line that was not used for its idle time makes room for another."""
     other = waitroom.beside(tmp_path / "two")
     for process in (waitroom, other):
         process.set(**FLIGHTS, max_lines=2)
-    async with waitroom.serving(idle_ms=1500), other.serving(idle_ms=1500):
+    async with waitroom.serving(), other.serving():
         one = await come(waitroom)
         assert (await one.get("/flights/1", at=waitroom)).is_origins
         assert (await one.get("/flights/2", at=other)).is_origins
@@ -195,10 +195,20 @@ async def test_all_processes_together_have_no_more_lines_than_the_room_may(
             assert "as many lines are in use" in page.text
             assert page.fields["Retry-After"]
             assert [(await one.get(f"/flights/{key}", at=process)).is_origins for key in (1, 2)] == [True, True]
+
+
+async def test_a_line_that_was_not_used_for_its_idle_time_makes_room_for_another(
+    waitroom: Waitroom, redis: PrivateRedis, come: Come
+) -> None:
+    waitroom.set(**FLIGHTS, max_lines=1)
+    async with waitroom.serving(idle_ms=1500):
+        one = await come(waitroom)
+        assert (await one.get("/flights/1")).is_origins
         await eventually(lambda: not redis.client.exists("wr:{site/1}:state"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (await one.get("/flights/3")).is_origins:
                 await asyncio.sleep(0.1)
+    assert lines_of(redis) == [b"3"]
 
 
 @pytest.mark.parametrize(("mode", "status"), [("open", 200), ("closed", 503)])
@@ -258,7 +268,7 @@ async def test_status_tells_of_each_line(waitroom: Waitroom, come: Come) -> None
             await one.get(f"/flights/{flight}")
             await one.place(key=flight)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while [(row["key"], row["inside"], row["waiting"]) for row in (await waitroom.status())["rooms"]] != [
                 ("7", 1, 1),
                 ("8", 1, 0),
@@ -272,25 +282,45 @@ async def test_status_tells_of_each_line(waitroom: Waitroom, come: Come) -> None
 
 
 async def test_metrics_sum_up_the_lines_of_a_room(waitroom: Waitroom, come: Come) -> None:
-    """And what is counted does not fall when a line is forgotten."""
-    async with waitroom.serving(idle_ms=1500):
+    async with waitroom.serving():
         one = await come(waitroom)
         for flight in (7, 8):
             await one.get(f"/flights/{flight}")
-        async with asyncio.timeout(10):  # nobody has read the metrics before: what was counted until then counts, too
-            while [row["inside"] for row in (await waitroom.status())["rooms"]] != [1, 1]:
+        async with asyncio.timeout(60):
+            while 'waitroom_inside{room="site"} 2.0' not in (text := await exposed(waitroom, one)):
                 await asyncio.sleep(0.05)
-        inside = 'waitroom_inside{room="site"}'
-        async with asyncio.timeout(10):
-            while f"{inside} 2.0" not in (text := await exposed(waitroom, one)):
-                await asyncio.sleep(0.05)
-        assert 'waitroom_joined_total{room="site"} 2.0' in text
-        assert 'waitroom_cap{room="site"} 1.0' in text
-        assert text.count("waitroom_waiting{") == 1
-        async with asyncio.timeout(10):
-            while f"{inside} 0.0" not in (text := await exposed(waitroom, one)):
-                await asyncio.sleep(0.05)
-        assert 'waitroom_joined_total{room="site"} 2.0' in text
+    assert 'waitroom_joined_total{room="site"} 2.0' in text
+    assert 'waitroom_cap{room="site"} 1.0' in text
+    assert text.count("waitroom_waiting{") == 1
+
+
+async def test_what_was_counted_does_not_fall_when_a_line_is_forgotten(redis: PrivateRedis, tmp_path: Path) -> None:
+    """And what came before the first look counts, too."""
+    now_s = 1_000.0
+    room = a_room(paths=("/flights/{key}",), key_pattern=".+", most_lines=9)
+    flights = replace(room, limits=replace(room.limits, idle_ms=600_000))
+    store = Store(redis.url, TIMEOUT_MS)
+    lines = Lines(store, [flights], Memory(tmp_path), lambda: now_s, are_new=True)
+    collector = LineCollector(lines, lambda: [flights])
+
+    def told() -> tuple[float, float]:
+        """Lines, and who has joined in them."""
+        values = {sample.name: sample.value for family in collector.collect() for sample in family.samples}
+        return values["waitroom_lines"], values["waitroom_joined_total"]
+
+    await lines.tick()
+    for key in ("7", "8"):
+        line = await lines.open(flights, key)
+        assert line
+        await line.join("")
+    # What a line has counted is looked up again by a tick, once the last one is old enough.
+    async with asyncio.timeout(60):
+        while told() != (2, 2):
+            await lines.tick()
+    now_s += 601
+    await lines.tick()
+    assert told() == (0, 2)
+    await store.close()
 
 
 async def test_a_line_that_nobody_asks_for_and_in_which_nobody_waits_costs_no_command(

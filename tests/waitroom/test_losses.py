@@ -18,11 +18,13 @@ from typing import cast
 import aiohttp
 import pytest
 
-from tests.servers import PrivateRedis, PrivateSentinel
+from tests.servers import PATIENCE_S, PrivateRedis, PrivateSentinel, eventually
 from tests.waitroom.crowd import Crowd
 from tests.waitroom.running import Origin, Waitroom
 from tests.waitroom.serving import kill
 from waitroom import keys
+from waitroom.line import Knowledge
+from waitroom.memory import Memory
 from waitroom.store_keys import line_keys
 
 CAP, WAITING, NEWCOMERS = 3, 9, 6
@@ -38,6 +40,7 @@ class Site:
     called: dict[int, int] = field(default_factory=dict)  # number to the look at Redis at which it was inside first
     looks: int = 0
     most_in_redis: int = 0
+    comes: Callable[[], object] = lambda: None  # lets somebody more come
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self) -> None:
@@ -54,7 +57,7 @@ class Site:
         self._processes.clear()
 
     async def until_ready(self) -> None:
-        async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as session:
             for waitroom in self.waitrooms:
                 while not await _is_ready(session, waitroom):
                     for process, one in zip(self._processes, self.waitrooms, strict=True):
@@ -94,7 +97,8 @@ def a_site(folder: Path, redis: PrivateRedis, url: str, origin: Origin) -> Itera
         shutil.copytree(folder / "keys", folder / name / "state")
         (folder / name / "state" / "lines.json").write_text("{}")  # nobody need wait for who knew an earlier line
         waitroom = Waitroom(folder / name, url, origin.port)
-        waitroom.set(cap=CAP, rate_per_minute=600, presence_s=5, claim_s=5, session_s=20)
+        # Longer than a machine stands still: nobody is absent, or outlives a lease, but by the loss.
+        waitroom.set(cap=CAP, rate_per_minute=600, presence_s=10, claim_s=20, session_s=120)
         waitrooms.append(waitroom)
     site = Site(redis, waitrooms)
     try:
@@ -152,11 +156,12 @@ async def test_a_failover_that_lost_the_last_writes_costs_nobody_a_place(
     and sentinels promote the replica."""
     replica = PrivateRedis(tmp_path / "replica", primary=own_redis)
     # Slow to judge: on a busy machine it would promote the replica before anything was lost.
-    sentinel = PrivateSentinel(tmp_path / "sentinel", own_redis, down_after_ms=3_000)
+    sentinel = PrivateSentinel(tmp_path / "sentinel", own_redis, down_after_ms=5_000)
 
     async def fail_over(site: Site) -> None:
         await asyncio.to_thread(replica.pause)
-        await _until(lambda: _tail(own_redis) > _tail(replica))
+        site.comes()  # those who were about to may have come while the replica could hear of them
+        await eventually(lambda: _tail(own_redis) > _tail(replica))
         own_redis.kill()
         await asyncio.to_thread(replica.promote)
         site.redis = replica
@@ -174,23 +179,25 @@ async def play(site: Site, lose: Loss) -> None:
     await site.until_ready()
     crowd = Crowd([waitroom.url for waitroom in site.waitrooms])
     leave = asyncio.Event()
-    async with asyncio.timeout(90), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(4 * PATIENCE_S), asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(site.watch())
         visits = [tasks.create_task(crowd.visit(leave)) for _ in range(CAP)]
-        await _until(lambda: len(crowd.inside) == CAP)
+        await eventually(lambda: len(crowd.inside) == CAP)
         visits += [tasks.create_task(crowd.visit()) for _ in range(WAITING)]
-        await _until(lambda: len(crowd.waiting) == WAITING)
-        await asyncio.sleep(1.5)  # each has polled, and each process has seen it
+        await eventually(lambda: len(crowd.waiting) == WAITING)
         waited = {next(iter(crowd.numbers[who])) for who in crowd.waiting}
-        coming = tasks.create_task(come(crowd, visits))
+        await all_is_known(site, max(waited))
+        site.comes = lambda: visits.append(tasks.create_task(crowd.visit()))
+        coming = tasks.create_task(come(site))
         await lose(site)
         await coming
         leave.set()
         await asyncio.wait(visits)
         watching.cancel()
+    assert len(visits) >= CAP + WAITING + NEWCOMERS
     numbers = [number for every in crowd.numbers.values() for number in every]
     assert all(len(every) == 1 for every in crowd.numbers.values()), "a ticket changed its number"
-    assert len(set(numbers)) == len(numbers) == CAP + WAITING + NEWCOMERS, "a number was given twice"
+    assert len(set(numbers)) == len(numbers) == len(visits), "a number was given twice"
     assert crowd.most_inside <= CAP
     assert site.most_in_redis <= CAP
     in_turn = sorted((look, number) for number, look in site.called.items())
@@ -199,18 +206,22 @@ async def play(site: Site, lose: Loss) -> None:
         assert not overtaken, f"{number} was called before {overtaken}"
 
 
-async def come(crowd: Crowd, visits: list[asyncio.Task[None]]) -> None:
+async def all_is_known(site: Site, last: int) -> None:
+    """Returns when each process has seen all who wait, and has the last number in its memory."""
+    for waitroom in site.waitrooms:
+        async with asyncio.timeout(PATIENCE_S):
+            while (await waitroom.status())["rooms"][0]["waiting"] != WAITING:
+                await asyncio.sleep(0.05)
+        memory = Memory(waitroom.folder / "state")
+        await eventually(lambda memory=memory: memory.recall().get("site", Knowledge()).tail >= last)  # type: ignore[misc]
+
+
+async def come(site: Site) -> None:
     """Newcomers, before, during and after the loss."""
     for _ in range(NEWCOMERS):
-        visits.append(asyncio.create_task(crowd.visit()))
+        site.comes()
         await asyncio.sleep(0.5)
 
 
 def _tail(redis: PrivateRedis) -> int:
     return int(cast(bytes, redis.client.hget(STATE, "tail")))
-
-
-async def _until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.02)

@@ -125,7 +125,7 @@ async def test_a_restart_over_an_emptied_redis_goes_on_after_the_old_numbers(
         await eventually(lambda: redis.client.hget("wr:{site}:state", "head") == str(numbers[0]).encode())
         await eventually(lambda: redis.client.bitcount("wr:{site}:here") == 4)
         assert redis.client.zcard("wr:{site}:late") == 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await visitors[-1].place())["position"] != 3:
                 await asyncio.sleep(0.05)
         assert [await place_of(one, number) for one, number in zip(visitors[1:], numbers[1:], strict=True)] == [1, 2, 3]

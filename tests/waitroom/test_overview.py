@@ -17,7 +17,7 @@ FLIGHTS = {"paths": ["/flights/{key}/*"], "cap": 1}
 
 async def until(ask: Callable[[], Awaitable[dict[str, Any]]], **figures: object) -> dict[str, Any]:
     """Asks for a room until these of its figures are so."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             room = await ask()
             if figures.items() <= room.items():

@@ -48,7 +48,7 @@ async def value(waitroom: Waitroom, name: str, **labels: str) -> float | None:
 
 
 async def becomes(waitroom: Waitroom, expected: float, name: str, **labels: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await value(waitroom, name, **labels) != expected:
             await asyncio.sleep(0.05)
 
@@ -140,7 +140,7 @@ async def test_workers_are_counted_and_those_that_died(tmp_path: Path, redis: Pr
         assert await value(waitroom, "waitroom_worker_deaths_total") == 0
         # Whoever answers operators has the lower number, or the other has: each may be the one.
         os.kill(max(served.workers), signal.SIGKILL)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await scraped(waitroom) != (2, 1):
                 await asyncio.sleep(0.05)
 
@@ -154,13 +154,10 @@ async def scraped(waitroom: Waitroom) -> tuple[float | None, float | None]:
 
 
 async def test_the_event_loop_is_late_by_as_much_as_somebody_blocks_it() -> None:
-    now_s = iter((0.0, 0.25, 10.0, 10.75, 20.0))
+    now_s = iter((0.0, 0.25, 10.0, 10.75))
     loop_lag = LoopLag(lambda: next(now_s))
-    task = asyncio.create_task(loop_lag.run())
-    async with asyncio.timeout(20):
-        while sum(loop_lag.lags.counts) < 2:
-            await asyncio.sleep(0.01)
-    task.cancel()
+    with pytest.raises(RuntimeError):  # the clock has told all that it knows
+        await loop_lag.run()
     assert (loop_lag.lags.counts[0], loop_lag.lags.sum_s) == (1, 0.5)
 
 

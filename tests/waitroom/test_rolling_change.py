@@ -1,8 +1,8 @@
 """Four processes, each with a copy of the file, which is changed one after the other while a crowd waits: one run, seen
 in Redis from without, and judged afterwards.
 
-Version 2 raises the rate twentyfold. It reaches the four over ten seconds; one of them gets a version 3 with a fault
-instead. Then version 4 comes to all.
+Version 2 raises the rate tenfold. It reaches the four one after the other, each two seconds after the one before has
+it; one of them gets a version 3 with a fault instead. Then version 4 comes to all.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from typing import cast
 import aiohttp
 import pytest
 
-from tests.servers import PrivateRedis, eventually
-from tests.waitroom.running import PAGE, Waitroom, origin
+from tests.servers import PATIENCE_S, PrivateRedis, eventually
+from tests.waitroom.running import PAGE, TIMEOUT_MS, Waitroom, origin
 from tests.waitroom.serving import Served, serve
 from waitroom import settings
 from waitroom.desk.room_desk import Entry, RoomDesk
@@ -28,14 +28,14 @@ from waitroom.store_keys import line_keys
 
 PROCESSES = 4
 VISITORS = 360
-ROLL_S = 10
+STEP_S = 2
 STATE, *_ = line_keys("site")
 # In the order in which the state has them: version, rate, burst, cap, claim, presence and session (ms).
 FIELDS = ("version", "rate", "burst", "cap", "claim_ms", "presence_ms", "session_ms", "called", "refilled_ms")
 LIMITS = {"mode": "queue", "cap": 5_000, "claim_s": 60, "presence_s": 20, "session_s": 600}
 CHANGES = {
     1: LIMITS | {"rate_per_minute": 60, "burst": 2},
-    2: LIMITS | {"rate_per_minute": 1_200, "burst": 21, "cap": 4_000, "claim_s": 50, "session_s": 500},
+    2: LIMITS | {"rate_per_minute": 600, "burst": 11, "cap": 4_000, "claim_s": 50, "session_s": 500},
     4: LIMITS | {"rate_per_minute": 300, "burst": 6, "cap": 3_000, "claim_s": 40, "session_s": 400},
 }
 BAD = LIMITS | {"rate_per_minute": 6_000, "burst": 200, "cap": 0}
@@ -136,15 +136,16 @@ class Crowd:
         self._rooms = rooms
         self._redis = redis.client
         self.waiting: set[int] = set()
+        self._waited: set[int] = set()
 
     @asynccontextmanager
     async def come(self) -> AsyncIterator[None]:
-        """Entered when nearly all wait, and the first is called: a line that nobody remembers rests for a while."""
+        """Entered when nearly all have waited, and one is called: a line that nobody remembers rests for a while."""
         connector = aiohttp.TCPConnector(limit=40)
         async with connector:
             visits = [asyncio.create_task(self._visit(i, connector)) for i in range(VISITORS)]
             try:
-                await eventually(lambda: len(self.waiting) > VISITORS * 0.95, timeout_s=60)
+                await eventually(lambda: len(self._waited) > VISITORS * 0.95)
                 await eventually(lambda: int(self._redis.hget(STATE, "called") or 0))
                 yield
             finally:
@@ -164,6 +165,7 @@ class Crowd:
                 if place["state"] != "waiting":
                     break
                 self.waiting.add(i)
+                self._waited.add(i)
                 await asyncio.sleep(place["poll_after_ms"] / 1000)
             self.waiting.discard(i)
 
@@ -188,52 +190,61 @@ async def told(redis: PrivateRedis, folder: Path) -> Story:
         served = [await stack.enter_async_context(serve(room)) for room in rooms]
         crowd = Crowd(rooms, redis)
         await stack.enter_async_context(crowd.come())
+        desk = await stack.enter_async_context(desk_of(rooms[0], redis))
         sampling = asyncio.create_task(Sampler(redis, story).run())
-        await changed(rooms)
+        await changed(rooms, desk)
         story.waited = len(crowd.waiting)
         sampling.cancel()
         story.logs = [one.log.read_text() for one in served]
         story.faults = await refusals(rooms, served)
-        story.audit = await audit(redis, rooms[0], served)
+        story.audit = audit(await desk.audit(), served)
     return story
 
 
-async def audit(redis: PrivateRedis, room: Waitroom, served: Sequence[Served]) -> dict[int, list[Entry]]:
-    """What each process wrote down, in its order, once each has told of the last version."""
+@asynccontextmanager
+async def desk_of(room: Waitroom, redis: PrivateRedis) -> AsyncIterator[RoomDesk]:
     (site,) = settings.load(room.config)[0].to_rooms(edited_ms=0)
-    store = Store(redis.url)
+    store = Store(redis.url, TIMEOUT_MS)
     try:
-        async with asyncio.timeout(20):
-            entries: list[Entry] = []
-            while len([entry for entry in entries if entry.after == "4"]) < PROCESSES:
-                entries = await RoomDesk(site, store).audit()
+        yield RoomDesk(site, store)
     finally:
         await store.close()
+
+
+def audit(entries: Sequence[Entry], served: Sequence[Served]) -> dict[int, list[Entry]]:
+    """What each process wrote down, in its order."""
     names = {f"{socket.gethostname()}:{worker}": i for i, one in enumerate(served) for worker in one.workers}
     assert {entry.who for entry in entries} == set(names)
     return {i: [entry for entry in reversed(entries) if entry.who == name] for name, i in names.items()}
 
 
-async def changed(rooms: Sequence[Waitroom]) -> None:
-    """The change, as it is rolled out."""
-    await asyncio.sleep(2)
+async def changed(rooms: Sequence[Waitroom], desk: RoomDesk) -> None:
+    """The change, as it is rolled out: each process has it before it comes to the next."""
     for i, room in enumerate(rooms):
-        if i:
-            await asyncio.sleep(ROLL_S / (PROCESSES - 1))
+        await asyncio.sleep(STEP_S)
         if i == 2:
             write(room, 3, BAD)
             await has_faults(room)
         else:
             write(room, 2, CHANGES[2])
-    await asyncio.sleep(1)
+        await told_of(desk, PROCESSES + i + 1)
+    await asyncio.sleep(STEP_S)
     for room in rooms:
         write(room, 4, CHANGES[4])
         await asyncio.sleep(0.5)
-    await asyncio.sleep(2)
+    await told_of(desk, 3 * PROCESSES)
+    await asyncio.sleep(STEP_S)
+
+
+async def told_of(desk: RoomDesk, acts: int) -> None:
+    """Returns when the processes have written down so many."""
+    async with asyncio.timeout(PATIENCE_S):
+        while len(await desk.audit()) < acts:
+            await asyncio.sleep(0.05)
 
 
 async def has_faults(room: Waitroom) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not (await room.status())["config_faults"]:
             await asyncio.sleep(0.05)
 

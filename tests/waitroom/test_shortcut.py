@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.servers import PrivateRedis, eventually
-from tests.waitroom.running import PAGE, Waitroom
+from tests.waitroom.running import PAGE, TIMEOUT_MS, Waitroom
 from waitroom import keys
 from waitroom.admission import AdmissionSigner, AdmissionVerifier
 from waitroom.answers import Answers
@@ -110,7 +110,7 @@ async def benching(folder: Path, redis: PrivateRedis, shift_s: float = 0.0) -> A
     config = ConfigFile(waitroom.config)
     room = next(iter(config.rooms))
     key_ring = keys.load(config.settings.keys.admission, config.settings.keys.ticket, folder / "state")
-    store = Store(redis.url, 1000)
+    store = Store(redis.url, TIMEOUT_MS)
     lines = Lines(store, [room], Memory(folder / "state"), time.monotonic, are_new=True)
     tickets = TicketSigner(key_ring.ticket)
     verifier = AdmissionVerifier({key.id: key.public for key in key_ring.admission}, "waitroom")

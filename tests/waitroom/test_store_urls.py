@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.servers import (
+    PATIENCE_S,
     Authority,
     PrivateCluster,
     PrivateRedis,
@@ -46,8 +47,6 @@ LIMITS = Limits(
 # With what has to be written otherwise in a url.
 PASSWORD = "a/b?c@d"
 MASTER = "mymaster"
-# Only a guard: nothing here takes a tenth of it.
-PATIENCE_S = 20
 
 Server = TypeVar("Server", PrivateRedis, PrivateSentinel, PrivateCluster)
 
@@ -87,8 +86,11 @@ class Machines:
         password, tls = primary.password, primary.tls
         return self.start(PrivateRedis(self.folder(), password=password, tls=tls, primary=primary))
 
-    def sentinel(self, primary: PrivateRedis) -> PrivateSentinel:
-        return self.start(PrivateSentinel(self.folder(), primary, name=MASTER, password=primary.password))
+    def sentinel(self, primary: PrivateRedis, down_after_ms: int = 60_000) -> PrivateSentinel:
+        """Slow to judge, unless a test says otherwise: a primary that stands still for a moment is not gone."""
+        return self.start(
+            PrivateSentinel(self.folder(), primary, name=MASTER, password=primary.password, down_after_ms=down_after_ms)
+        )
 
     def cluster(self, kind: str = "") -> PrivateCluster:
         password = PASSWORD if "password" in kind else ""
@@ -112,10 +114,11 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
 
 @pytest.fixture
 async def opened() -> AsyncIterator[Callable[[str], Store]]:
-    """Opens stores, and closes them in the end."""
+    """Opens stores, and closes them in the end. They are patient: a busy machine takes seconds for a dozen TLS
+    handshakes."""
     async with AsyncExitStack() as stack:
 
-        def open_store(url: str, timeout_ms: int = 5_000) -> Store:
+        def open_store(url: str, timeout_ms: int = 30_000) -> Store:
             store = Store(url, timeout_ms)
             stack.push_async_callback(store.close)
             return store
@@ -236,7 +239,7 @@ async def test_the_line_goes_on_when_the_primary(end: str, tmp_path: Path, machi
     """I4, by a waitroom that nobody restarts: sentinels put the replica in its place, and every number stays."""
     primary = machines.redis("password tls" if "tls" in end else "")
     replica = machines.replica(primary)
-    sentinel = machines.sentinel(primary)
+    sentinel = machines.sentinel(primary, down_after_ms=5_000)
     waitroom = Waitroom(tmp_path, sentinel.url, origin.port)
     waitroom.set(cap=1)
     async with waitroom.serving(), AsyncExitStack() as stack:

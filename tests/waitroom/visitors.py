@@ -86,7 +86,7 @@ async def until_state(
     state: str, *visitors: Visitor, key: str = "", at: Waitroom | None = None
 ) -> list[dict[str, Any]]:
     """Lets visitors ask for their places until all are in a state, and gives what they were told then."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             places = [await one.place(key=key, at=at) for one in visitors]
             if all(place["state"] == state for place in places):
@@ -95,7 +95,7 @@ async def until_state(
 
 
 async def until_position(one: Visitor, position: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await one.place())["position"] != position:
             await asyncio.sleep(0.05)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import PrivateRedis
+from tests.waitroom.held_clock import HeldClock
 from tests.waitroom.running import TIMEOUT_MS
 from tests.waitroom.test_rooms import room
 from waitroom.adaptive.adaptation import Adaptation
@@ -27,8 +28,9 @@ SECOND_S = next(index for index, bound in enumerate(LATENCY_S) if bound >= 1.0)
 
 
 @pytest.fixture
-async def store(redis: PrivateRedis) -> AsyncIterator[Store]:
-    store = Store(redis.url, TIMEOUT_MS)
+async def store(redis: PrivateRedis) -> AsyncIterator[HeldClock]:
+    """The time that passes between two pulses is that which the test says."""
+    store = HeldClock(redis.url)
     yield store
     await store.close()
 
