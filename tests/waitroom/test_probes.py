@@ -21,6 +21,6 @@ async def test_a_probe_is_answered_whatever_hosts_the_rooms_have(
     waitroom = Waitroom(tmp_path, redis.url, origin.port)
     waitroom.set(hosts=["www.example.com"])
     url = waitroom.url + CONTAINER[probe]["httpGet"]["path"]
-    async with waitroom.serving(), aiohttp.ClientSession(headers=NODE) as session, asyncio.timeout(20):
+    async with waitroom.serving(), aiohttp.ClientSession(headers=NODE) as session, asyncio.timeout(60):
         while (await session.get(url)).status != 200:
             await asyncio.sleep(0.05)

@@ -13,8 +13,8 @@ import aiohttp
 
 from tests.waitroom.running import Waitroom
 
-START_S = 30
-STOP_S = 20
+START_S = 60
+STOP_S = 60
 
 
 @dataclass(frozen=True, slots=True)
