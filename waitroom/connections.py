@@ -63,6 +63,9 @@ class Connections:
         """Looks after the time of all connections, until cancelled."""
         while True:
             await asyncio.sleep(CHECK_S)
+            # uvloop runs what is due before it reads. Where the process stood still, what has come meanwhile is read
+            # first: else it would be taken for silence, and a request or an answer that is there be given up.
+            await asyncio.sleep(0)
             now_s = self.now_s()
             for connection in list(self._connections):
                 connection.check(now_s)

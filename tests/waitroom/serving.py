@@ -14,7 +14,7 @@ from tests.waitroom.running import Waitroom
 
 END_S = 60
 # A worker that stops closes connections on which nothing was asked for a second: on a machine that stood still for so
-# long, a visitor asks on another.
+# long, a visitor asks on another. Counted from the request before: its answer may have lain here unread.
 STOOD_STILL_S = 0.5
 
 
@@ -96,16 +96,17 @@ class Load:
     async def _connection(self, stop: asyncio.Event, *, keeps: bool) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            again, answered_s = True, time.monotonic()
+            again, asked_s = True, time.monotonic()
             while again and not stop.is_set():
-                if time.monotonic() - answered_s > STOOD_STILL_S:
+                if (now_s := time.monotonic()) - asked_s > STOOD_STILL_S:
                     return
+                asked_s = now_s
                 writer.write(b"GET /seat HTTP/1.1\r\nHost: site\r\n\r\n")
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 assert head.startswith(b"http/1.1 200 "), head
                 await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
                 self.answered += 1
-                again, answered_s = keeps and b"connection: close" not in head, time.monotonic()
+                again = keeps and b"connection: close" not in head
                 # Enough for a machine that must start processes beside.
                 await asyncio.sleep(0.01)
         finally:
@@ -131,7 +132,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _command(pid: int) -> bytes:
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""
 
@@ -148,7 +149,7 @@ def watches(pid: int, folder: Path) -> bool:
     """Whether a process is told by the system when something in a folder changes."""
     watch = f" ino:{folder.stat().st_ino:x} "
     for open_file in Path(f"/proc/{pid}/fdinfo").iterdir():
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, ProcessLookupError):
             if watch in open_file.read_text():
                 return True
     return False

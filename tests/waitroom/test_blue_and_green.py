@@ -220,7 +220,7 @@ async def move(balancer: Balancer, last: tuple[str, Served], next_: tuple[str, W
     is idle."""
     await until_ready(next_[1])
     await balancer.set(next_[0], "ready")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await balancer.serves(next_[0]):
             await asyncio.sleep(0.05)
         await balancer.set(last[0], "drain")
@@ -231,7 +231,7 @@ async def move(balancer: Balancer, last: tuple[str, Served], next_: tuple[str, W
 
 
 async def until_ready(waitroom: Waitroom) -> None:
-    async with asyncio.timeout(20), visitor() as session:
+    async with asyncio.timeout(60), visitor() as session:
         while True:
             async with session.get(f"{waitroom.url}/.waitroom/ready") as response:
                 if response.status == 200:

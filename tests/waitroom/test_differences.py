@@ -127,7 +127,7 @@ async def test_check_asks_the_redis_of_a_running_waitroom_and_changes_nothing_th
     other = Waitroom(waitroom.folder / "next", redis.url, waitroom.origin_port)
     other.version = waitroom.version
     other.set(cap=77)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "rate_per_minute: 90 in force" not in (output := await check(other)):
             await asyncio.sleep(0.05)
     assert f"version {waitroom.version} is in force, version {other.version} in this file takes its place" in output
@@ -152,7 +152,7 @@ async def test_check_compares_a_room_with_keys_by_the_newest_of_its_lines(
 
 
 async def until_served(waitroom: Waitroom, path: str) -> None:
-    async with asyncio.timeout(20), visitor() as session:
+    async with asyncio.timeout(60), visitor() as session:
         while (await session.get(f"{waitroom.url}{path}", headers=PAGE)).status != 200:
             await asyncio.sleep(0.05)
 

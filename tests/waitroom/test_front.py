@@ -113,7 +113,7 @@ async def test_a_place_that_falls_free_is_the_next_visitors(waitroom: Waitroom) 
         async with inside[0].post(f"{waitroom.url}/.waitroom/rooms/site/leave", headers=PAGE) as response:
             assert "You have left the line" in await response.text()
         state = "waiting"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while state == "waiting":
                 async with session.get(waitroom.place_url) as response:
                     place = await json_of(response)
@@ -177,7 +177,7 @@ async def test_a_dead_origin_is_a_502_with_a_reference(waitroom: Waitroom, origi
             async with session.get(waitroom.url, headers=PAGE) as response:
                 return response.status
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await status() != 502:
                 await asyncio.sleep(0.05)
         async with session.get(waitroom.url, headers=PAGE) as response:
@@ -192,7 +192,7 @@ async def test_a_dead_origin_is_a_502_with_a_reference(waitroom: Waitroom, origi
 )
 async def test_each_mode_has_its_answer(waitroom: Waitroom, mode: str, status: int, text: str) -> None:
     waitroom.set(cap=2, mode=mode)
-    async with visitor() as session, asyncio.timeout(20):
+    async with visitor() as session, asyncio.timeout(60):
         while True:
             async with session.get(waitroom.url, headers=PAGE) as response:
                 body = await response.text()
@@ -205,7 +205,7 @@ async def test_each_mode_has_its_answer(waitroom: Waitroom, mode: str, status: i
 async def test_in_an_open_room_the_origin_still_gets_an_admission(waitroom: Waitroom, origin: Origin) -> None:
     waitroom.set(mode="open")
     async with visitor() as session:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await waitroom.status())["rooms"][0]["mode"] != "open":
                 await asyncio.sleep(0.05)
         async with session.post(waitroom.url):
@@ -219,13 +219,13 @@ async def test_an_admission_of_an_open_room_opens_no_queueing_one(
 ) -> None:
     """I6: whoever got hold of the origin's header can't enter with it."""
     waitroom.set(mode="open")
-    async with visitor() as session, asyncio.timeout(20):
+    async with visitor() as session, asyncio.timeout(60):
         while not origin.requests:
             async with session.post(waitroom.url):
                 await asyncio.sleep(0.05)
     token = origin.requests[-1].headers["X-Waitroom-Admission"]
     waitroom.set(mode="queue")
-    async with visitor(cookies={"wr-site.admission": token}) as session, asyncio.timeout(20):
+    async with visitor(cookies={"wr-site.admission": token}) as session, asyncio.timeout(60):
         while (await waitroom.status())["rooms"][0]["mode"] != "queue":
             await asyncio.sleep(0.05)
         async with session.get(waitroom.url, headers=PAGE) as response:
@@ -235,7 +235,7 @@ async def test_an_admission_of_an_open_room_opens_no_queueing_one(
 async def test_probes_are_answered(waitroom: Waitroom) -> None:
     async with visitor() as session:
         for path in ("live", "ready"):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (await session.head(f"{waitroom.url}/.waitroom/{path}")).status != 200:
                     await asyncio.sleep(0.05)
         async with session.get(f"{waitroom.url}/.waitroom/nothing", headers=PAGE) as response:
@@ -253,7 +253,7 @@ async def test_metrics_tell_what_redis_has(waitroom: Waitroom) -> None:
             async with session.get(f"http://127.0.0.1:{waitroom.admin_port}/metrics") as response:
                 return await response.text()
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while 'waitroom_inside{room="site"} 2.0' not in (text := await exposed()):
                 await asyncio.sleep(0.05)
         assert 'waitroom_called_total{room="site"} 2.0' in text
@@ -282,7 +282,8 @@ async def test_activity_renews_the_lease(waitroom: Waitroom, redis: PrivateRedis
 
 
 async def test_a_response_that_breaks_off_does_not_look_complete(tmp_path: Path, redis: PrivateRedis) -> None:
-    async def broken(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def broken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
         await writer.drain()
         writer.close()
@@ -300,7 +301,8 @@ async def test_a_stream_arrives_event_by_event(tmp_path: Path, redis: PrivateRed
     """The second event is sent only when the first was seen by the visitor: a buffering proxy would hang here."""
     seen = asyncio.Event()
 
-    async def stream(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: 1\n\n")
         await seen.wait()
         writer.write(b"data: 2\n\n")
@@ -314,7 +316,7 @@ async def test_a_stream_arrives_event_by_event(tmp_path: Path, redis: PrivateRed
         server,
         waitroom.serving(),
         visitor() as session,
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         session.get(waitroom.url, headers=PAGE) as response,
     ):
         assert await response.content.readuntil(b"\n\n") == b"data: 1\n\n"
@@ -336,7 +338,7 @@ async def test_a_visitor_who_goes_takes_the_request_along(tmp_path: Path, redis:
     server = await asyncio.start_server(slow, "127.0.0.1", 0)
     waitroom = Waitroom(tmp_path, redis.url, server.sockets[0].getsockname()[1])
     waitroom.set()
-    async with server, waitroom.serving(), asyncio.timeout(20):
+    async with server, waitroom.serving(), asyncio.timeout(60):
         _, writer = await asyncio.open_connection("127.0.0.1", waitroom.port)
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n")
         await writer.drain()

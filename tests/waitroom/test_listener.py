@@ -90,7 +90,7 @@ async def told(stack: AsyncExitStack, port: int, *said: bytes, tls: ssl.SSLConte
     reader, writer = await asyncio.open_connection(sock=raw, ssl=tls, server_hostname="localhost" if tls else None)
     stack.push_async_callback(close, writer)
     writer.write(said[-1])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         first = await reader.readline()
         return first + (await reader.readexactly(len(said[-1])) if first else b"")
 
@@ -149,8 +149,9 @@ async def test_a_header_that_does_not_come_is_not_waited_for(stack: AsyncExitSta
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     stack.push_async_callback(close, writer)
     writer.write(b"PROXY ")
-    async with asyncio.timeout(20):
-        assert not await reader.read()
+    async with asyncio.timeout(60):
+        with suppress(ConnectionResetError):  # it ended before it had read anything
+            assert not await reader.read()
 
 
 @pytest.mark.parametrize("proxies", [(), [ipaddress.ip_network("192.0.2.0/24")]])
@@ -196,14 +197,14 @@ async def test_a_renewed_certificate_is_served_and_a_bad_one_never(
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "server.pem").write_bytes((tmp_path / "two" / "server.pem").read_bytes())
     (tmp_path / "bad" / "server.key").write_bytes((tmp_path / "one" / "server.key").read_bytes())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "the old one stays in force" not in caplog.text:
             swap(tmp_path, "bad")
             await asyncio.sleep(0.05)
     assert await certificate(port) == first
 
     swap(tmp_path, "two")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await certificate(port) == first:
             await asyncio.sleep(0.05)
     following.cancel()

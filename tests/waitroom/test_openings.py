@@ -10,13 +10,15 @@ import pytest
 
 from tests.servers import PrivateRedis
 from tests.waitroom.running import APP, Origin, Waitroom, visitor
-from tests.waitroom.visitors import Come, Visitor, until_state
+from tests.waitroom.visitors import PATIENCE_S, Come, Visitor, until_state
 from waitroom.draw import Draw
 from waitroom.limits import NUMBERS_PER_MS
 
 # Who comes early to a draw in an empty Redis gets an arrival after half of this.
 PRESENCE_MS = 1_000
 DRAWN = 6
+# Until an opening or a close that a test moves as soon as it has seen all that comes before: and then until it comes.
+LATER_S, SOON_S = 3_600, 0.5
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def after(seconds: float) -> datetime:
 async def let_in_one_by_one(visitors: list[Visitor]) -> list[Visitor]:
     """Lets whoever is called go in and leave, until all were inside; gives them in that order."""
     inside: list[Visitor] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while len(inside) < len(visitors):
             for one in [one for one in visitors if one not in inside]:
                 if (await one.place())["state"] == "called":
@@ -45,7 +47,7 @@ async def let_in_one_by_one(visitors: list[Visitor]) -> list[Visitor]:
 async def arrived(waitroom: Waitroom, come: Come) -> Visitor:
     """A visitor who came early, and was given an arrival."""
     one = await come(waitroom)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while "wr-site" not in one.cookies:
             await one.get("/", APP)
             await asyncio.sleep(0.05)
@@ -56,7 +58,8 @@ async def arrived(waitroom: Waitroom, come: Come) -> Visitor:
 async def test_before_an_opening_nobody_is_let_in_and_then_all_are_as_they_came(
     waitroom: Waitroom, origin: Origin, come: Come
 ) -> None:
-    waitroom.set(cap=1, rate_per_minute=6000, opens_at=after(1.5))
+    room = {"cap": 1, "rate_per_minute": 6000}
+    waitroom.set(**room, opens_at=after(LATER_S))
     async with waitroom.serving():
         visitors = [await come(waitroom) for _ in range(3)]
         for one in visitors:
@@ -66,6 +69,7 @@ async def test_before_an_opening_nobody_is_let_in_and_then_all_are_as_they_came(
         assert not origin.requests
         numbers = [one.number() for one in visitors]
         assert numbers == sorted(numbers)
+        waitroom.set(**room, opens_at=after(SOON_S))
         assert await let_in_one_by_one(visitors) == visitors
 
 
@@ -88,7 +92,8 @@ async def test_a_room_that_draws_no_places_says_so(waitroom: Waitroom) -> None:
 async def test_a_draw_decides_who_is_called_first_and_nobody_can_know_it_before_the_opening(
     waitroom: Waitroom, origin: Origin, come: Come
 ) -> None:
-    opens_at = after(3)
+    # Time enough for all that comes before, also for a machine that stands still meanwhile.
+    opens_at = after(8)
     waitroom.set(cap=1, rate_per_minute=6000, opens_at=opens_at, draw="sale", draw_size=1000)
     async with waitroom.serving(presence_ms=PRESENCE_MS):
         visitors = [await arrived(waitroom, come) for _ in range(DRAWN)]
@@ -97,7 +102,7 @@ async def test_a_draw_decides_who_is_called_first_and_nobody_can_know_it_before_
         got = [await one.get("/", APP) for one in visitors]
         early = await until_state("early", *visitors)
         before = await draw_for_everybody(waitroom)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while (await visitors[0].place())["state"] == "early":
                 for one in visitors[1:]:
                     await one.place()
@@ -128,10 +133,12 @@ async def test_a_draw_decides_who_is_called_first_and_nobody_can_know_it_before_
 async def test_after_the_opening_the_lot_of_each_is_told_and_the_ticket_stays(
     waitroom: Waitroom, origin: Origin, come: Come
 ) -> None:
-    waitroom.set(cap=1, rate_per_minute=6000, mode="hold", opens_at=after(1.5), draw="sale", draw_size=1000)
+    room = {"cap": 1, "mode": "hold", "draw": "sale", "draw_size": 1000}
+    waitroom.set(**room, opens_at=after(LATER_S))
     async with waitroom.serving(presence_ms=PRESENCE_MS):
         visitors = [await arrived(waitroom, come) for _ in range(3)]
         tickets = [one.cookies["wr-site"] for one in visitors]
+        waitroom.set(**room, opens_at=after(SOON_S))
         places = await until_state("waiting", *visitors)
         assert [place["draw"]["arrival"] for place in places] == [0, 1, 2]
         drawn = Draw(bytes.fromhex(places[0]["draw"]["seed"]), 1000)
@@ -146,11 +153,13 @@ async def test_after_the_opening_the_lot_of_each_is_told_and_the_ticket_stays(
 async def test_after_the_close_those_inside_go_on_and_the_others_read_that_it_is_closed(
     waitroom: Waitroom, origin: Origin, come: Come
 ) -> None:
-    waitroom.set(cap=1, closes_at=after(1.5), message="Come back tomorrow")
+    room = {"cap": 1, "message": "Come back tomorrow"}
+    waitroom.set(**room, closes_at=after(LATER_S))
     async with waitroom.serving():
         inside, waiting, newcomer = [await come(waitroom) for _ in range(3)]
         await inside.get()
         assert (await waiting.get()).waits
+        waitroom.set(**room, closes_at=after(SOON_S))
         await until_state("closed", waiting)
         assert (await inside.get("/still")).json["path"] == "/still"
         for one in (waiting, newcomer):
@@ -163,13 +172,15 @@ async def test_after_the_close_those_inside_go_on_and_the_others_read_that_it_is
 
 
 async def test_who_was_called_before_the_close_still_comes_in(waitroom: Waitroom, origin: Origin, come: Come) -> None:
-    waitroom.set(cap=2, mode="queue", closes_at=after(1.5))
+    room = {"cap": 2, "mode": "queue"}
+    waitroom.set(**room, closes_at=after(LATER_S))
     async with waitroom.serving():
         called, waiting, other = [await come(waitroom) for _ in range(3)]
         for one in (called, other, waiting):
             await one.get()
             await one.place()
         await until_state("called", called)
+        waitroom.set(**room, closes_at=after(SOON_S))
         await until_state("closed", waiting)
         assert (await called.get("/in")).is_origins
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.servers import PrivateRedis
 from tests.waitroom.running import APP, PAGE, Origin, Waitroom
-from tests.waitroom.visitors import Come, Visitor
+from tests.waitroom.visitors import PATIENCE_S, Come, Visitor
 
 RELEASE, REVOKE = {"X-Waitroom-Command": "release"}, {"X-Waitroom-Command": "revoke"}
 OURS = {"wr-site", "wr-site.admission"}
@@ -93,7 +93,7 @@ async def test_the_revoked_are_refused_by_every_process_though_their_admission_i
 
 async def eventually_refused(one: Visitor, process: Waitroom) -> None:
     """The other process hears of it with its next tick: until then the visitor has an admission like any other."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await one.get(at=process)).is_origins:
             await asyncio.sleep(0.05)
 

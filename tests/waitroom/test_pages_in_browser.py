@@ -40,7 +40,7 @@ PLACE = Place("waiting", poll_after_ms=50, position=1204, waiting=5310, wait_s=(
 SEALED = DrawTold(commitment(bytes(32)), 1_000_000, 17)
 DRAWN = replace(SEALED, seed=bytes(32).hex(), place=Draw(bytes(32), 1_000_000).place(17))
 EARLY = Place("early", poll_after_ms=50, waiting=5310, opens_ms=1_791_792_000_000, draw=SEALED)
-SOON_S = 20
+SOON_S = 60
 LEAVING_S = 0.3  # time for a page that still asks to learn that it has no place, and to join again
 
 pytestmark = [
@@ -63,11 +63,12 @@ class Site:
         self.polls: list[float] = []
         self.leaves = 0
         self.opens = 0.0
+        self.now_s: Callable[[], float] = monotonic
         self.slowest_s = 0.0
 
     def opens_in(self, seconds: float, place: Place = EARLY) -> None:
         self.place = place
-        self.opens = monotonic() + seconds
+        self.opens = self.now_s() + seconds
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -105,7 +106,7 @@ class Site:
     def _told(self) -> Place:
         if self.place.state != "early":
             return self.place
-        return replace(self.place, opens_in_ms=max(0, round(1000 * (self.opens - monotonic()))))
+        return replace(self.place, opens_in_ms=max(0, round(1000 * (self.opens - self.now_s()))))
 
     async def _leave(self, _request: web.Request) -> web.Response:
         self.leaves += 1
@@ -274,6 +275,13 @@ def countdown(visitor: Visit) -> Locator:
     return visitor.page.get_by_role("timer")
 
 
+async def noted(page: Page, count: int) -> list[str]:
+    """What was noted, as soon as there is so much of it."""
+    await page.wait_for_function("(count) => noted.length >= count", arg=count, timeout=SOON_S * 1000)
+    texts: list[str] = await page.evaluate("noted")
+    return texts
+
+
 async def note_changes(page: Page, name: str) -> None:
     """Lets the page keep each text that an element has from now on, as `noted`."""
     await page.evaluate(
@@ -287,21 +295,23 @@ async def note_changes(page: Page, name: str) -> None:
 
 
 async def test_the_time_runs_down_without_being_asked_for(early: Visit) -> None:
-    early.site.opens_in(752, replace(EARLY, poll_after_ms=60_000))
-    await expect(countdown(early)).to_have_text(re.compile("^12:3"))
+    early.site.opens_in(3000, replace(EARLY, poll_after_ms=3_600_000))
+    await expect(countdown(early)).to_have_text(re.compile("^4[0-9]:"))
     polls = len(early.site.polls)
-    await expect(countdown(early)).to_have_text(re.compile("^12:2"), timeout=15_000)
+    await note_changes(early.page, "countdown")
+    shown = await noted(early.page, 3)
+    assert shown == sorted(set(shown), reverse=True)
     assert len(early.site.polls) == polls
 
 
 async def test_countdown_never_goes_back_however_late_the_answers_are(early: Visit) -> None:
     early.site.slowest_s = 0.5
-    early.site.opens_in(39)
-    await expect(countdown(early)).to_have_text(re.compile("^0:3"))
+    early.site.opens_in(3000)
+    await expect(countdown(early)).to_have_text(re.compile("^4[0-9]:"))
     await note_changes(early.page, "countdown")
-    await expect(countdown(early)).to_have_text(re.compile("^0:2|^0:3[0-3]"), timeout=15_000)
-    shown = await early.page.evaluate("noted")
-    assert len(shown) > 1
+    polls = len(early.site.polls)
+    shown = await noted(early.page, 5)
+    assert len(early.site.polls) > polls + 3
     assert shown == sorted(set(shown), reverse=True)
 
 
@@ -328,10 +338,14 @@ async def test_who_is_early_sees_how_many_have_come_and_no_position(early: Visit
 
 
 async def test_screen_reader_is_told_the_time_now_and_then_only(early: Visit) -> None:
+    spoken = early.page.get_by_role("status")
     await note_changes(early.page, "spoken")
-    early.site.opens_in(63)
-    await expect(early.page.get_by_role("status")).to_have_text("This opens in less than a minute")
-    await expect(countdown(early)).to_have_text(re.compile("^0:5[0-8]"))
+    early.site.opens_in(110)
+    await expect(spoken).to_have_text("This opens in less than 2 minutes")
+    early.site.opens_in(58)
+    await expect(spoken).to_have_text("This opens in less than a minute")
+    before = await countdown(early).text_content()
+    await expect(countdown(early)).not_to_have_text(before or "")
     minutes = ["This opens in less than 2 minutes", "This opens in less than a minute"]
     assert await early.page.evaluate("noted") == minutes
 
@@ -364,6 +378,8 @@ async def test_lost_connection_does_not_stop_the_countdown(early: Visit) -> None
     await early.shows("The connection was lost. Your place is kept")
     before = await countdown(early).text_content()
     await expect(countdown(early)).not_to_have_text(before or "")
+    early.site.status = 200
+    await early.hides("The connection was lost.")
     early.complaints.clear()  # of the answers that were no 200
 
 
@@ -409,15 +425,20 @@ async def test_lost_connection_is_shown_and_heals_by_itself(waiting: Visit, stat
 
 
 async def test_failing_polls_grow_rarer(waiting: Visit) -> None:
+    """By the times that the page sets itself, but for that which it gives an answer: when they are over is a matter of
+    the machine."""
+    await waiting.page.evaluate(
+        "() => { const later = setTimeout; window.paused = [];"
+        " window.setTimeout = (work, ms) => { if (ms < 10_000) paused.push(ms); return later(work, ms); } }"
+    )
     waiting.site.place = replace(PLACE, position=900, poll_after_ms=1000)
     await waiting.shows("900")
     waiting.site.status = 503
-    await waiting.shows("The connection was lost.")
-    since = len(waiting.site.polls)
-    await until(lambda: len(waiting.site.polls) == since + 2)
-    first, second, third = waiting.site.polls[-3:]
-    assert 0.7 < second - first < 1.6
-    assert 1.4 < third - second < 3
+    await waiting.page.wait_for_function("() => paused.length > paused.lastIndexOf(1000) + 2", timeout=SOON_S * 1000)
+    paused = await waiting.page.evaluate("() => paused.slice(paused.lastIndexOf(1000))")
+    assert paused[0] == 1000
+    assert 750 <= paused[1] <= 1250
+    assert 1500 <= paused[2] <= 2500
 
 
 async def test_offline_visitor_is_told_and_goes_on_as_soon_as_connected(waiting: Visit) -> None:
@@ -457,7 +478,7 @@ async def test_address_with_a_fragment_leads_in_too(waiting: Visit) -> None:
 @pytest.mark.parametrize("state", ["none", "closed"])
 async def test_page_loads_again_when_there_is_no_place_or_no_line(waiting: Visit, state: Any) -> None:
     waiting.site.place = Place(state, poll_after_ms=1000)
-    await until(lambda: len(waiting.site.loads) == 2)
+    await until(lambda: len(waiting.site.loads) >= 2)
     waiting.site.place = replace(PLACE, position=5000)
     await waiting.shows("5,000")
 
@@ -465,10 +486,10 @@ async def test_page_loads_again_when_there_is_no_place_or_no_line(waiting: Visit
 async def test_page_does_not_reload_in_a_loop(waiting: Visit) -> None:
     """Where loading leads back to the waiting page time after time, each further try waits twice as long."""
     waiting.site.place = Place("called", poll_after_ms=10)
-    await until(lambda: len(waiting.site.loads) == 4)
+    await until(lambda: len(waiting.site.loads) >= 4)
     waiting.site.place = replace(PLACE, position=77)
     await waiting.shows("77")
-    _, first, second, third = waiting.site.loads
+    _, first, second, third = waiting.site.loads[:4]
     assert second - first > 1.9
     assert third - second > 3.9
 
@@ -523,6 +544,7 @@ async def test_early_page_without_javascript_says_it_all_and_leads_on(browser: B
     """It is looked at while it does not refresh itself, which would close what was opened."""
     async with visit(browser, java_script_enabled=False) as visitor:
         visitor.site.refresh_s = 3600
+        visitor.site.now_s = float  # it stands still
         visitor.site.opens_in(7205)
         await visitor.page.goto(visitor.url)
         await visitor.shows("re early")
@@ -637,7 +659,7 @@ async def test_early_visitor_waits_for_the_opening_and_goes_in(
         page.on("domcontentloaded", lambda page: loads.append(page.url))
         await page.goto(waitroom.url)
         # A line that is new gives no arrival until all who might have one could have shown it.
-        await expect(page.get_by_role("timer")).to_contain_text("59:", timeout=30_000)
+        await expect(page.get_by_role("timer")).to_contain_text(re.compile("^5[0-9]:"), timeout=SOON_S * 1000)
         loads.clear()
         await page.get_by_text("How can I check the draw?").click()
         arrival = page.locator("[data-draw-has=arrival]")
@@ -645,7 +667,7 @@ async def test_early_visitor_waits_for_the_opening_and_goes_in(
         sealed = await page.locator("dd[data-draw=commitment]").text_content()
         soon = datetime.now(UTC) + timedelta(seconds=3)
         waitroom.set(**room, mode="hold", opens_at=soon)
-        await expect(page.locator("#hold")).to_be_visible(timeout=20_000)
+        await expect(page.locator("#hold")).to_be_visible(timeout=SOON_S * 1000)
         await expect(page.locator("#position")).to_have_text("1")
         assert await page.locator("dd[data-draw=commitment]").text_content() == sealed
         checked = CliRunner().invoke(main, shlex.split(await page.locator("code").inner_text())[1:])
@@ -653,7 +675,8 @@ async def test_early_visitor_waits_for_the_opening_and_goes_in(
         assert checked.output.splitlines()[-1] == f"Arrival 0 of the draw of 1,000,000 has place {place}"
         assert loads == []
         waitroom.set(**room, mode="auto", opens_at=soon)
-        await expect(page.get_by_text('"path"')).to_be_visible(timeout=30_000)
+        await expect(page.get_by_text('"path"')).to_be_visible(timeout=SOON_S * 1000)
+        await page.wait_for_load_state()
         assert len(loads) == 1
         await page.close()
 
@@ -675,7 +698,8 @@ async def test_visitor_who_loses_the_place_is_told_why_once(
         loads: list[str] = []
         page.on("domcontentloaded", lambda page: loads.append(page.url))
         await lose(redis, page, how)
-        await expect(page.get_by_role("heading", name=title)).to_be_visible(timeout=30_000)
+        await expect(page.get_by_role("heading", name=title)).to_be_visible(timeout=SOON_S * 1000)
+        await page.wait_for_load_state()
         assert loads == [f"{waitroom.url}/flights"]
         await page.wait_for_load_state("networkidle")
         assert loads == [f"{waitroom.url}/flights"]

@@ -181,7 +181,7 @@ async def test_who_used_up_a_place_that_was_drawn_joins_anew(waitroom: Waitroom,
     opens_at = datetime.now(UTC) + timedelta(seconds=2)
     guard(waitroom, "header", opens_at=opens_at, draw="sale", draw_size=100)
     ada = signed_in("ada", "header")
-    async with waitroom.serving(presence_ms=1_000), asyncio.timeout(20):
+    async with waitroom.serving(presence_ms=1_000), asyncio.timeout(60):
         one, other = await come(waitroom), await come(waitroom)
         while "wr-site" not in one.cookies:
             await one.get("/", ada)

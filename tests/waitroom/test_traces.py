@@ -1,5 +1,6 @@
 """Traces of what goes on to an origin: where they begin, whose word counts about them, and what they tell."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -153,13 +154,16 @@ async def test_waiting_polls_and_what_waitroom_says_itself_have_no_trace(
 ) -> None:
     async with collecting(monkeypatch) as collector:
         async with stage(tmp_path, redis) as (waitroom, site):
+            assert await ask(waitroom) == 200
             waitroom.set(mode="hold")
-            async with visitor() as browser:
+            async with asyncio.timeout(60), visitor() as browser:
 
                 async def text_of(url: str) -> str:
                     async with browser.get(url, headers=PAGE) as response:
                         return await response.text()
 
+                while (await waitroom.status())["rooms"][0]["mode"] != "hold":
+                    await asyncio.sleep(0.05)
                 while "You are in line" not in await text_of(waitroom.url):
                     browser.cookie_jar.clear()
                 asked = len(site.requests)
@@ -211,7 +215,7 @@ def serve_once(folder: Path, redis: PrivateRedis, code: str, **variables: str) -
     waitroom.set()
     command = [sys.executable, "-c", code, str(waitroom.config)]
     environment = os.environ | variables
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
 
 
 def test_nothing_of_opentelemetry_is_imported_unless_asked_for(tmp_path: Path, redis: PrivateRedis) -> None:

@@ -19,7 +19,7 @@ from tests.waitroom.serving import Load, Served, runs, serve, watches
 from tests.waitroom.test_listener import certificate
 from tests.waitroom.test_proxy_protocol import version_1, version_2
 
-TAKE_OVERS = 20
+TAKE_OVERS = 10
 
 
 @pytest.fixture
@@ -112,13 +112,21 @@ async def test_operators_see_all_workers_as_one(site: Waitroom) -> None:
     async with serve(site) as served:
         for _ in range(40):
             await get(site.port)
-        assert set((await site.status())["workers"]) == served.workers
         assert len(list((site.folder / "state").glob("worker-*.sock"))) == 2
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"http://127.0.0.1:{site.admin_port}/metrics") as response,
-        ):
-            assert 'waitroom_requests_total{outcome="pass",room="site"} 40.0' in await response.text()
+        # A worker that is too busy to answer another in time is left out.
+        async with asyncio.timeout(60):
+            while set((await site.status())["workers"]) != served.workers:
+                await asyncio.sleep(0.05)
+            while 'waitroom_requests_total{outcome="pass",room="site"} 40.0' not in await metrics(site):
+                await asyncio.sleep(0.05)
+
+
+async def metrics(site: Waitroom) -> str:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{site.admin_port}/metrics") as response,
+    ):
+        return await response.text()
 
 
 async def test_workers_end_when_their_supervisor_is_killed(site: Waitroom) -> None:
@@ -296,6 +304,6 @@ async def test_a_renewed_certificate_is_served_by_all_workers(site: Waitroom, by
         before = await certificate(by_tls)
         await eventually(lambda: all(watches(worker, tmp_path / "tls") for worker in served.workers))
         Authority(tmp_path / "tls")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while before in [await certificate(by_tls) for _ in range(20)]:
                 await asyncio.sleep(0.05)

@@ -13,6 +13,8 @@ from yarl import URL
 from tests.waitroom.running import PAGE, Waitroom, payload_of, visitor
 
 Come = Callable[..., Awaitable["Visitor"]]
+# Longer than anything takes on a busy machine.
+PATIENCE_S = 60
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ async def until_state(
     state: str, *visitors: Visitor, key: str = "", at: Waitroom | None = None
 ) -> list[dict[str, Any]]:
     """Lets visitors ask for their places until all are in a state, and gives what they were told then."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             places = [await one.place(key=key, at=at) for one in visitors]
             if all(place["state"] == state for place in places):
@@ -94,8 +96,15 @@ async def until_state(
             await asyncio.sleep(0.05)
 
 
+async def until_positions(*visitors: Visitor) -> None:
+    """Lets visitors ask for their places, all of them, so that nobody is absent, until they stand in this order."""
+    async with asyncio.timeout(PATIENCE_S):
+        while [(await one.place())["position"] for one in visitors] != list(range(1, len(visitors) + 1)):
+            await asyncio.sleep(0.05)
+
+
 async def until_position(one: Visitor, position: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while (await one.place())["position"] != position:
             await asyncio.sleep(0.05)
 

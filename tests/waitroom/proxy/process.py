@@ -15,7 +15,7 @@ from tests.waitroom.running import Waitroom
 
 # JupyterLab takes ten seconds where nothing runs beside.
 START_S = 120
-STOP_S = 20
+STOP_S = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Stage:
 
     port: int
     origin: ScriptedOrigin
-    patience_s: float = 20.0
+    patience_s: float = 60.0
 
     @asynccontextmanager
     async def visitor(self, source: str = "127.0.0.1") -> AsyncIterator[End]:

@@ -52,9 +52,9 @@ class Site:
         self._listening.close()
 
     def _accept(self) -> None:
-        self._listening.settimeout(20)
+        self._listening.settimeout(60)
         self._connection, _ = self._listening.accept()
-        self._connection.settimeout(20)
+        self._connection.settimeout(60)
         got = b""
         while not got.endswith(b"first"):
             got += self._connection.recv(1)
@@ -115,7 +115,7 @@ async def test_row_21_an_answer_is_heard_though_the_next_write_fails(
         visitor.sendall(b"third")
         site.says(answer)
         site.close()
-        async with reading(visitor) as end, asyncio.timeout(20):
+        async with reading(visitor) as end, asyncio.timeout(60):
             sending = asyncio.create_task(upload(end))
             heard = await end.message(b"POST")
             sending.cancel()

@@ -15,7 +15,7 @@ from tests.waitroom.running import Waitroom
 # As in a process of its own.
 pytestmark = pytest.mark.asyncio(loop_factories=["uvloop"])
 
-ENDS_S = 30
+ENDS_S = 60
 EVENTS = [
     b": hello\n\n",
     b"a",
@@ -86,11 +86,11 @@ async def room(tmp_path: Path, redis: PrivateRedis) -> AsyncIterator[Waitroom]:
 
 @pytest.fixture
 async def hasty_room(tmp_path: Path, redis: PrivateRedis) -> AsyncIterator[Waitroom]:
-    """One whose every limit is two seconds."""
+    """One whose every limit is three seconds."""
     waitroom = Waitroom(tmp_path, redis.url, free_port())
-    waitroom.set(mode="open", origin={"response_s": 2, "stall_s": 2, "idle_s": 2})
+    waitroom.set(mode="open", origin={"response_s": 3, "stall_s": 3, "idle_s": 3})
     with waitroom.config.open("a") as config:
-        config.write("[server.limits]\nhead_s = 2\nidle_s = 2\nbody_s = 2\nsend_s = 2\n")
+        config.write("[server.limits]\nhead_s = 3\nidle_s = 3\nbody_s = 3\nsend_s = 3\n")
     async with waitroom.serving():
         yield waitroom
 
@@ -155,8 +155,8 @@ async def test_each_piece_of_a_request_comes_before_the_next_is_sent(room: Waitr
 
 
 async def test_a_stream_outlives_every_limit_as_long_as_something_comes(hasty_room: Waitroom) -> None:
-    """What is limited is silence: this stream lasts twice as long as any limit."""
-    beats, beat_s = 16, 0.25
+    """What is limited is silence: this stream lasts longer than any limit, and any of its pauses is much shorter."""
+    beats, beat_s = 20, 0.25
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -42,14 +42,14 @@ class Behind:
             await writer.start_tls(self._tls, server_hostname="localhost")
         end = End(reader, writer)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await end.send(said)
                 return await end.message(b"GET")
         finally:
             end.abandon()
 
     async def ready(self, header: bytes = b"") -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await self.ask(READY, header)).head.status != 200:
                 await asyncio.sleep(0.02)
 

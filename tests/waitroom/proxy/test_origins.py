@@ -89,7 +89,7 @@ async def test_row_26_an_origin_that_does_not_answer_in_time_is_504(
 
 async def test_row_26_with_no_healthy_origin_it_is_503(tmp_path: Path, redis: PrivateRedis) -> None:
     terms = {"health_path": "/up", "health_interval_s": 1, "health_timeout_s": 1, "health_fall": 1}
-    async with before(tmp_path, redis, ScriptedOrigin(), origin=terms) as stage, asyncio.timeout(20):
+    async with before(tmp_path, redis, ScriptedOrigin(), origin=terms) as stage, asyncio.timeout(60):
         while (await stage.ask(request())).words != "503 open":
             await asyncio.sleep(0.05)
 
