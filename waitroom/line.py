@@ -162,7 +162,7 @@ class Line:
         # there are those who joined already.
         before = self._at_last_tick or self.first
         snapshot = await self._advance()
-        if before and before.epoch != snapshot.epoch:  # what was polled for were places in the line before its reset
+        if before and before.numbering != snapshot.numbering:
             self._present, self._told = set(), []
         if before and before.generation != snapshot.generation:
             await self._bring_back(before, snapshot.now_ms)

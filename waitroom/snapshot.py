@@ -57,6 +57,11 @@ class Snapshot:
         return self.born_ms, self.lost_ms
 
     @property
+    def numbering(self) -> tuple[int, str, int]:
+        """Changes whenever the numbers of those who wait mean something else: by a reset, or as a draw is moved."""
+        return self.epoch, self.limits.draw, self.limits.opens_ms if self.limits.draw else 0
+
+    @property
     def phase(self) -> Phase:
         return self.limits.phase(self.now_ms)
 

@@ -246,6 +246,10 @@ class LineModel:
         before = self.limits
         if limits.edition <= before.edition:
             return
+        is_moved = (limits.opens_ms, limits.draw) != (before.opens_ms, before.draw)
+        if before.draw and before.phase(now_ms) == "early" and is_moved:
+            self.here, self.seen = set(), set()
+            self.calls_from_ms = max(self.calls_from_ms, now_ms + max(RESTORE_MS, limits.presence_ms // 2))
         was_opened = before.draw and before.phase(now_ms) != "early"
         if was_opened and limits.draw in ("", before.draw):
             limits = replace(limits, opens_ms=before.opens_ms, draw=before.draw, draw_size=before.draw_size)

@@ -804,7 +804,23 @@ class TestOpening:
     def test_nor_once_there_is_none(self, early: LineBench) -> None:
         early.join_as("ada")
         early.set(opens_ms=0, draw="", draw_size=0)
-        assert early.join_as("ada") == [Given("called", self.BEHIND + 1_001)]
+        assert early.join_as("ada") == [Given("number", self.BEHIND + 1_001)]
+
+    def test_who_stands_behind_a_draw_that_is_moved_is_present_by_the_next_poll_and_nobody_is_called_before(
+        self, early: LineBench
+    ) -> None:
+        """I3."""
+        early.join(1_000)
+        [behind] = early.join_as("")
+        early.poll(behind.place)
+        assert early.advance().waiting == 1
+        early.set(opens_ms=0, draw="", draw_size=0)
+        assert early.advance().waiting == 0
+        early.poll(behind.place)
+        early.join(1)
+        early.pass_ms(early.limits.presence_ms // 2)
+        assert early.advance().called == 1
+        assert early.inside() == [behind.place]
 
     def test_a_clock_that_steps_back_keeps_nobody_from_arriving(self, early: LineBench, redis: PrivateRedis) -> None:
         redis.client.hset(line_keys("test")[0], "server", "another")

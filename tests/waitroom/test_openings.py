@@ -130,6 +130,25 @@ async def test_a_draw_decides_who_is_called_first_and_nobody_can_know_it_before_
         assert drawn.seed.hex() not in answer
 
 
+async def test_a_draw_that_is_moved_to_an_earlier_time_is_the_same_draw(
+    waitroom: Waitroom, origin: Origin, come: Come
+) -> None:
+    """I3: nobody waits behind the numbers that the same visitors would have had at the opening as it was set before."""
+    room = {"cap": 1, "rate_per_minute": 6000, "draw": "sale", "draw_size": 1000}
+    waitroom.set(**room, opens_at=after(LATER_S))
+    async with waitroom.serving(presence_ms=PRESENCE_MS):
+        visitors = [await arrived(waitroom, come) for _ in range(DRAWN)]
+        await until_state("early", *visitors)
+        waitroom.set(**room, opens_at=after(SOON_S))
+        await until_state("waiting", *visitors)
+        late = await come(waitroom)
+        assert (await late.get()).waits
+        told = (await late.place())["draw"]
+        turns = await let_in_one_by_one([late, *visitors])
+    drawn = Draw(bytes.fromhex(told["seed"]), told["size"])
+    assert turns == [*(visitors[arrival] for arrival in sorted(range(DRAWN), key=drawn.place)), late]
+
+
 async def test_after_the_opening_the_lot_of_each_is_told_and_the_ticket_stays(
     waitroom: Waitroom, origin: Origin, come: Come
 ) -> None:

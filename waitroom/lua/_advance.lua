@@ -63,10 +63,19 @@ local function note_server(line, now)
   line.server = server
 end
 
+-- Before its opening a draw was moved, or exchanged: who was drawn has another number now. Presence is known by the old
+-- ones, which would hold up the line. Calling rests until it is known by the new ones (I3).
+local function forget_drawn(line, limits, now)
+  redis.call('DEL', HERE, SEEN)
+  line.calls_from_ms = math.max(line.calls_from_ms, now + math.max(RESTORE_MS, math.floor(limits.presence_ms / 2)))
+end
+
 -- The limits of the newest edition are in force, whichever process brings them. A draw that was opened stays as it was:
 -- the places hang on it.
 local function adopt(line, limits, now)
   if not newer(limits, line) then return end
+  local is_moved = limits.opens_ms ~= line.opens_ms or limits.draw ~= line.draw
+  if line.draw_size > 0 and is_early(line, now) and is_moved then forget_drawn(line, limits, now) end
   local opened = line.draw_size > 0 and not is_early(line, now)
   local drawn = opened and (limits.draw == '' or limits.draw == line.draw)
   if limits.draw ~= line.draw and not drawn then line.arrived = 0 end
