@@ -32,10 +32,10 @@ async def test_a_slow_statement_is_logged_with_its_name_its_time_and_its_text(
     async with db.reading("long_one") as connection:
         await connection.execute(text(slow(db)), {"name": "Ada Lovelace"})
 
-    [line] = [line for line in logged(caplog) if "long_one" in line]
+    # A machine that is slow itself has its BEGIN logged, too.
+    [line] = [line for line in logged(caplog) if " ".join(slow(db).split())[:30] in line]
     assert line.startswith("Slow query long_one: ")
     assert " ms, " in line
-    assert " ".join(slow(db).split())[:30] in line
     assert "Ada Lovelace" not in line
 
 
