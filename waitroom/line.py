@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from waitroom.coalesce import MOST_ITEMS, Coalescer
+from waitroom.estimate import Estimate, Estimator
 from waitroom.limits import Limits
 from waitroom.pace import CallRate
 from waitroom.snapshot import Snapshot
@@ -77,12 +78,14 @@ class Line:
         self.first: Snapshot | None = None
         self.changes = 0  # grows whenever something that was said of a number may hold no more
         self.rate = CallRate()
+        self.estimate: Estimate | None = None
         self.join = Coalescer[str, Joined | None](self._join)
         self.look = Coalescer[int, Standing](lambda numbers: self._ask("poll", numbers))
         self.claim = Coalescer[int, Standing](lambda numbers: self._ask("claim", numbers))
         self.restore = Coalescer[tuple[int, int], bool](self._restore)
         self.see = Coalescer[None, None](self._see)
         self._store = store
+        self._estimator = Estimator()
         self._at_last_tick: Snapshot | None = None
         self._present: set[int] = set()
         self._told: list[int] = []  # of the present, since the last snapshot
@@ -187,6 +190,7 @@ class Line:
         self.known = self.known.and_of(snapshot.epoch, snapshot.tail, snapshot.head)
         self.known = self.known.and_arrivals(snapshot.arrived, snapshot.limits.draw)
         self.rate.note(snapshot.now_ms, snapshot.called, self._terms(snapshot))
+        self.estimate = self._estimator.note(snapshot.now_ms, snapshot)
         self._note_ended(snapshot, before)
         for ends in (self._leases, self._ended, self._refused):
             for number in [number for number, end_ms in ends.items() if end_ms <= snapshot.now_ms]:

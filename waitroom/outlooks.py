@@ -45,7 +45,7 @@ class Outlooks:
         """The same for all who ask between two snapshots."""
         outlook = Outlook(
             snapshot=line.snapshot,
-            calls_per_minute=line.rate.per_minute,
+            estimate=line.estimate,
             limits=line.in_force,
             polls_per_second=room.polls_per_second,
             message=room.message,

@@ -1,6 +1,5 @@
-"""How fast a line moves, and what follows for those in it: how long they wait, how often they ask. Knows no clock."""
+"""How fast a line moves, as measured, and how often those in it ask. Knows no clock."""
 
-import math
 from collections import deque
 from collections.abc import Hashable
 
@@ -44,19 +43,6 @@ class CallRate:
         if end_ms - start_ms < GRAIN_MS:
             return None
         return (after - before) * 60_000 / (end_ms - start_ms)
-
-
-def wait_s(position: int, measured_per_minute: float | None, rate_per_minute: int) -> tuple[int, int] | None:
-    """The range of seconds until a position is called, or None where nobody can say.
-
-    The rate that was set is the best case; what was measured, if slower, the likely one: leases end unevenly and the
-    cap may bind. Both ends are widened by a quarter, since one minute's calls tell little of the next.
-    """
-    if rate_per_minute <= 0 or measured_per_minute == 0:
-        return None
-    measured = min(measured_per_minute or rate_per_minute, rate_per_minute)
-    likely_s = position * 60 / measured
-    return math.floor(likely_s * 0.75), math.ceil(likely_s * 1.25)
 
 
 def poll_after_ms(

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal, assert_never
 
+from waitroom.estimate import Estimate
 from waitroom.limits import Limits
-from waitroom.pace import poll_after_ms, wait_s
+from waitroom.pace import poll_after_ms
 from waitroom.snapshot import Snapshot
 from waitroom.standing import Called, Late, Revoked, Spent, Standing, Unreachable, Waiting
 
@@ -77,10 +78,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a place depends on besides the visitor: the line as seen last, its measured calls, and its settings."""
+    """What a place depends on besides the visitor: the line as seen last, how long it takes, and its settings."""
 
     snapshot: Snapshot | None
-    calls_per_minute: float | None
+    estimate: Estimate | None
     limits: Limits
     polls_per_second: int
     message: str
@@ -154,7 +155,7 @@ class Outlook:
     def _waiting(self, position: int | None, chance: float, *, lost: bool) -> Place:
         paused: Pause | None = "store_lost" if lost else self._paused
         waiting = max(self._present, position or 0)
-        wait = wait_s(position, self.calls_per_minute, self.limits.rate_per_minute) if position and not paused else None
+        wait = self.estimate.wait_s(position) if position and self.estimate and not paused else None
         after_ms = self._poll_after_ms(wait, waiting, chance)
         return Place("waiting", after_ms, position, waiting or None, wait, paused, self.message)
 

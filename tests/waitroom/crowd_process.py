@@ -189,7 +189,7 @@ class CrowdProcess:
 
     def _slowly(self) -> Outlook:
         """The line as a place is told from it, in the visitors' time."""
-        snapshot, measured, limits = self._line.snapshot, self._line.rate.per_minute, self._limits
+        snapshot, estimate, limits = self._line.snapshot, self._line.estimate, self._limits
         seen_ms = snapshot.now_ms if snapshot else now_ms()
         slow = replace(
             limits,
@@ -197,7 +197,15 @@ class CrowdProcess:
             rate_per_minute=limits.rate_per_minute // SCALE,
             opens_ms=seen_ms + (limits.opens_ms - seen_ms) * SCALE,
         )
-        return Outlook(snapshot, measured and measured / SCALE, slow, polls_per_second=10_000, message="")
+        if estimate:
+            estimate = replace(
+                estimate,
+                rate_per_s=estimate.rate_per_s / SCALE,
+                slow_per_s=estimate.slow_per_s / SCALE,
+                fast_per_s=estimate.fast_per_s / SCALE,
+                vanishing_per_s=estimate.vanishing_per_s / SCALE,
+            )
+        return Outlook(snapshot, estimate, slow, polls_per_second=10_000, message="")
 
     async def _visit(self, visitor: Visitor) -> Fate:
         await _until(visitor.arrives_ms)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from waitroom.estimate import Estimate
 from waitroom.limits import Limits, Mode
 from waitroom.place import Outlook
 from waitroom.snapshot import Snapshot
@@ -20,7 +21,7 @@ SNAPSHOT = Snapshot(1000, 0, 0, 1, 90, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, LIMITS, 11
     opens_ms=st.sampled_from([0, 2000]),
     closes_ms=st.sampled_from([0, 500, 5000]),
     is_seen=st.booleans(),
-    calls_per_minute=st.none() | st.sampled_from([0.0, 0.5, 600.0]),
+    estimate=st.none() | st.sampled_from([Estimate(0, 5, 1, 2), Estimate(10, 0, 0.5, 2)]),
     number=st.integers(11, 100),
     chance=st.floats(0, 1, exclude_max=True),
 )
@@ -29,13 +30,13 @@ def test_the_short_way_to_a_place_ends_where_the_long_way_does(
     opens_ms: int,
     closes_ms: int,
     is_seen: bool,
-    calls_per_minute: float | None,
+    estimate: Estimate | None,
     number: int,
     chance: float,
 ) -> None:
     limits = replace(LIMITS, mode=mode, opens_ms=opens_ms, closes_ms=closes_ms)
     snapshot = replace(SNAPSHOT, limits=limits) if is_seen else None
-    outlook = Outlook(snapshot, calls_per_minute, limits, 10, "Soon.")
+    outlook = Outlook(snapshot, estimate, limits, 10, "Soon.")
     assert outlook.place(number, Waiting(), chance) == outlook._place(number, Waiting(), chance)
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitroom.pace import CallRate, least_polls_per_second, poll_after_ms, wait_s
+from waitroom.pace import CallRate, least_polls_per_second, poll_after_ms
 
 EDITION = (1, 0)
 
@@ -38,18 +38,6 @@ def test_a_turned_knob_begins_a_new_measurement() -> None:
 
 def test_a_store_that_began_anew_begins_a_new_measurement() -> None:
     assert measured((0, 1_000), (10_000, 1_100), (20_000, 0), (30_000, 10)) == 60
-
-
-def test_the_wait_is_a_range_around_what_was_measured() -> None:
-    assert wait_s(100, measured_per_minute=60, rate_per_minute=600) == (75, 125)
-
-
-def test_until_something_is_measured_the_rate_that_was_set_speaks() -> None:
-    assert wait_s(100, measured_per_minute=None, rate_per_minute=600) == (7, 13)
-
-
-def test_nobody_can_say_how_long_while_nobody_is_called() -> None:
-    assert wait_s(100, measured_per_minute=0, rate_per_minute=600) is None
 
 
 @given(

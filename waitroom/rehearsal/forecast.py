@@ -3,11 +3,13 @@ pacing code by which visitors are told their waits and asked to poll. Steps as t
 
 import random
 from array import array
-from collections import defaultdict
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from waitroom.estimate import Estimate, Estimator
 from waitroom.limits import TICK_MS, Limits
-from waitroom.pace import CallRate, poll_after_ms, wait_s
+from waitroom.pace import poll_after_ms
 from waitroom.rehearsal.crowd import PATIENT, Crowd
 from waitroom.rehearsal.modelled_line import ModelledLine
 from waitroom.rehearsal.record import LEFT, WAITS, WENT_IN, Fates, Record, Sample
@@ -24,14 +26,25 @@ POLL_BYTES = 700
 PAGE_BYTES = 6_000
 
 Calendar = defaultdict[int, list[int]]
+# Sees the seconds from the beginning, the line, and what it tells its visitors.
+Watch = Callable[[float, ModelledLine, Estimate], None]
 
 
-def forecast(crowd: Crowd, limits: Limits, polls_per_second: int, longest_s: float = LONGEST_S) -> Record:
-    """Lives through the crowd's day; `limits` as a room has them, with the poll budget beside."""
-    return _Forecast(crowd, limits, polls_per_second).run(longest_s)
+def forecast(
+    crowd: Crowd,
+    limits: Limits,
+    polls_per_second: int,
+    longest_s: float = LONGEST_S,
+    *,
+    turns: Sequence[tuple[float, Limits]] = (),
+    watch: Watch | None = None,
+) -> Record:
+    """Lives through the crowd's day; `limits` as a room has them, with the poll budget beside. `turns` are limits that
+    come into force later, by seconds from the beginning; `watch` is called once a second."""
+    return _Forecast(crowd, limits, polls_per_second, turns, watch).run(longest_s)
 
 
-def polls_per_s(waiting: int, measured: float | None, limits: Limits, polls_per_second: int) -> float:
+def polls_per_s(waiting: int, estimate: Estimate, limits: Limits, polls_per_second: int) -> float:
     """How often a line of so many asks, all together."""
     edges = [1]
     while edges[-1] <= waiting:
@@ -39,7 +52,7 @@ def polls_per_s(waiting: int, measured: float | None, limits: Limits, polls_per_
     edges[-1] = waiting + 1
     asked = 0.0
     for nearest, beyond in pairwise(edges):
-        wait = wait_s((nearest + beyond) // 2, measured, limits.rate_per_minute)
+        wait = estimate.wait_s((nearest + beyond) // 2)
         asked += (beyond - nearest) * 1000 / _often_ms(wait, waiting, limits, polls_per_second)
     return asked
 
@@ -52,13 +65,23 @@ def _often_ms(wait: tuple[int, int] | None, waiting: int, limits: Limits, polls_
 class _Forecast:
     """Visitors are known by their index, and stand in the line with the number after it."""
 
-    def __init__(self, crowd: Crowd, limits: Limits, polls_per_second: int) -> None:
+    def __init__(
+        self,
+        crowd: Crowd,
+        limits: Limits,
+        polls_per_second: int,
+        turns: Sequence[tuple[float, Limits]],
+        watch: Watch | None,
+    ) -> None:
         self._crowd = crowd
         self._limits = limits
         self._budget = polls_per_second
+        self._turns = deque(turns)
+        self._watch = watch
         self._line = ModelledLine(limits, 0)
         self._chance = random.Random(crowd.habits.seed)
-        self._rate = CallRate()
+        self._estimator = Estimator()
+        self._estimate = self._estimator.note(0, self._line)
         self._sample_s = max(1, min(MOST_SAMPLE_S, round(crowd.habits.over_s / SAMPLES)))
         self._record = Record(Fates.of(len(crowd)), limits_from="the modelled line")
         self._leaves, self._returns = Calendar(list), Calendar(list)
@@ -91,6 +114,7 @@ class _Forecast:
         """What happened since the last tick, and then the tick."""
         line = self._line
         self._often_ms.clear()
+        self._turn(now_ms)
         for i in self._leaves.pop(tick, ()):
             self._leave(i, now_ms)
         for i in self._returns.pop(tick, ()):
@@ -108,9 +132,15 @@ class _Forecast:
             self._full_ticks += line.is_full
         if arrivals:
             line.appear(arrivals.start + 1, len(arrivals))
-        self._rate.note(now_ms, line.called, line.waiting > 0)
+        self._estimate = self._estimator.note(now_ms, line)
+        if self._watch and tick % (1000 // TICK_MS) == 0:
+            self._watch(now_ms / 1000, line, self._estimate)
         if tick % (self._sample_s * 1000 // TICK_MS) == 0:
             self._sample(now_ms / 1000)
+
+    def _turn(self, now_ms: int) -> None:
+        while self._turns and self._turns[0][0] * 1000 <= now_ms:
+            self._limits = self._line.limits = self._turns.popleft()[1]
 
     def _arrivals(self, tick: int, now_ms: int) -> range:
         """Lets join who has come; gives those who have to wait."""
@@ -139,7 +169,7 @@ class _Forecast:
     def _tell(self, visitors: range, position: int) -> None:
         """Shows all who came within one tick what there is to know of the wait."""
         fates, patience = self._record.fates, self._crowd.patience
-        told = wait_s(position, self._rate.per_minute, self._limits.rate_per_minute)
+        told = self._estimate.wait_s(position)
         guess_s = (told[0] + told[1]) / 2 if told else position * 60 / self._limits.rate_per_minute
         n, rows = len(visitors), slice(visitors.start, visitors.stop)
         fates.fate[rows] = bytes([WAITS]) * n
@@ -156,7 +186,7 @@ class _Forecast:
         band = position.bit_length()
         often_ms = self._often_ms.get(band)
         if often_ms is None:
-            wait = wait_s(position, self._rate.per_minute, self._limits.rate_per_minute)
+            wait = self._estimate.wait_s(position)
             often_ms = self._often_ms[band] = _often_ms(wait, self._line.waiting, self._limits, self._budget)
         return self._chance.random() * often_ms
 
@@ -220,10 +250,10 @@ class _Forecast:
     def _sample(self, now_s: float) -> None:
         line = self._line
         if line.waiting:
-            per_s = polls_per_s(line.waiting, self._rate.per_minute, self._limits, self._budget)
+            per_s = polls_per_s(line.waiting, self._estimate, self._limits, self._budget)
             self._polls += self._sample_s * per_s * max(0, line.waiting - line.silent) / line.waiting
         self._record.samples.append(
-            Sample(now_s, line.waiting, len(line.inside), line.called, self._arrived, round(self._polls))
+            Sample(now_s, line.waiting, line.inside, line.called, self._arrived, round(self._polls))
         )
 
 

@@ -29,7 +29,7 @@ class ModelledLine:
         self.present = 0  # of those who wait, without the late
         self.called = self.missed = 0
         self.is_full = False
-        self.inside: dict[int, int] = {}  # number to the end of its lease
+        self.leases: dict[int, int] = {}  # number to the end of each, of those inside
         self._here = bytearray(1)  # by number
         self._spent = bytearray(1)
         self._late: dict[int, None] = {}
@@ -46,6 +46,11 @@ class ModelledLine:
         self._fading: tuple[list[int], list[int]] = [], []  # those of the next turn, and of the one after
 
     @property
+    def inside(self) -> int:
+        """How many have a lease."""
+        return len(self.leases)
+
+    @property
     def waiting(self) -> int:
         """Those present who have not been called, the late included."""
         return self.present + len(self._late)
@@ -54,6 +59,10 @@ class ModelledLine:
     def silent(self) -> int:
         """Of those who wait, how many have vanished, and still count as present."""
         return len(self._gone)
+
+    def position(self, number: int) -> int:
+        """The position of a number that was not called yet: the present before it, and the late, plus one."""
+        return len(self._late) + self._here.count(1, self.head + 1, number) + 1
 
     def advance(self, now_ms: int) -> list[int]:
         """Brings the line up to now, and gives the numbers that it calls, in their order."""
@@ -96,7 +105,7 @@ class ModelledLine:
             self.present += not self._here[number]
             self._here[number] = 1
             return WAITING
-        lease_ms = self.inside.get(number, 0)
+        lease_ms = self.leases.get(number, 0)
         if lease_ms > now_ms:
             return Called(lease_ms)
         if self._spent[number]:
@@ -117,13 +126,13 @@ class ModelledLine:
 
     def claim(self, number: int, now_ms: int) -> bool:
         """Takes the place, or extends the lease; whether there is one."""
-        lease_ms = self.inside.get(number, 0)
+        lease_ms = self.leases.get(number, 0)
         if lease_ms <= now_ms:
             return False
         self._spent[number] = 1
         end_ms = now_ms + self.limits.session_ms
         if end_ms > lease_ms:
-            self.inside[number] = end_ms
+            self.leases[number] = end_ms
             if self._claimed and self._claimed[-1][0] == end_ms:
                 self._claimed[-1][1].append(number)
             else:
@@ -132,14 +141,14 @@ class ModelledLine:
 
     def release(self, number: int) -> None:
         """Gives a place inside back."""
-        self.inside.pop(number, None)
+        self.leases.pop(number, None)
         self._spent[number] = 1
 
     def _room(self) -> int:
         limits = self.limits
         if limits.mode not in ("auto", "queue"):
             return 0
-        free = limits.cap - len(self.inside)
+        free = limits.cap - len(self.leases)
         earned = self._bucket // CALL
         self.is_full = free < earned
         return max(0, min(earned, free, MOST_CALLS))
@@ -167,7 +176,7 @@ class ModelledLine:
 
     def _reserve(self, numbers: list[int], now_ms: int) -> None:
         end_ms = now_ms + self.limits.claim_ms
-        self.inside.update(dict.fromkeys(numbers, end_ms))
+        self.leases.update(dict.fromkeys(numbers, end_ms))
         self._unclaimed.append((end_ms, numbers))
         self._bucket -= len(numbers) * CALL
         self.called += len(numbers)
@@ -177,8 +186,8 @@ class ModelledLine:
             while leases and leases[0][0] <= now_ms:
                 end_ms, numbers = leases.popleft()
                 for number in numbers:
-                    if self.inside.get(number) == end_ms:  # not extended since
-                        del self.inside[number]
+                    if self.leases.get(number) == end_ms:  # not extended since
+                        del self.leases[number]
                         self.missed += not self._spent[number]
 
     def _turn_window(self, now_ms: int) -> None:

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.waitroom.rehearsal.records import LIMITS
+from waitroom.estimate import Estimate
 from waitroom.limits import Limits
-from waitroom.pace import poll_after_ms, wait_s
+from waitroom.pace import poll_after_ms
 from waitroom.rehearsal.crowd import Crowd, Habits
 from waitroom.rehearsal.findings import Findings
 from waitroom.rehearsal.forecast import forecast, polls_per_s
@@ -98,11 +99,11 @@ def test_the_same_seed_foretells_the_same() -> None:
 @pytest.mark.parametrize("waiting", [1, 2, 7, 500, 30_000])
 def test_polls_are_summed_up_as_if_each_position_were_asked(waiting: int) -> None:
     """By bands of positions, as by each position with the pacing code itself, within a twentieth."""
-    each = 0.0
+    each, estimate = 0.0, Estimate(rate_per_s=10, free=50, slow_per_s=5, fast_per_s=9, vanishing_per_s=0.001)
     for position in range(1, waiting + 1):
-        wait = wait_s(position, 550.0, FAST.rate_per_minute)
+        wait = estimate.wait_s(position)
         each += 1_000 / poll_after_ms(wait, waiting, presence_ms=FAST.presence_ms, polls_per_second=BUDGET, chance=0.5)
-    assert polls_per_s(waiting, 550.0, FAST, BUDGET) == pytest.approx(each, rel=0.05)
+    assert polls_per_s(waiting, estimate, FAST, BUDGET) == pytest.approx(each, rel=0.05)
 
 
 def test_other_limits_give_what_they_promise() -> None:

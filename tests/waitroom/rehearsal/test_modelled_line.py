@@ -46,7 +46,7 @@ class Story:
         self._go_on()
 
     def state(self) -> tuple[Any, ...]:
-        return sorted(self.model.inside), self.model.head, self.model.called, self.model.waiting
+        return sorted(self.model.leases), self.model.head, self.model.called, self.model.waiting
 
     def true_state(self) -> tuple[Any, ...]:
         seen = self.real.advance(tick_ms=TICK_MS)
@@ -59,7 +59,7 @@ class Story:
         return [number for number in numbers if number not in called and self.chance.random() < 0.9]
 
     def _note_called(self) -> None:
-        for number in [number for number in self.seen_ms if number in self.model.inside]:
+        for number in [number for number in self.seen_ms if number in self.model.leases]:
             del self.seen_ms[number]
 
     def _poll(self, tick: int, joiners: list[int]) -> None:
@@ -88,7 +88,7 @@ class Story:
 
     def _go_on(self) -> None:
         """Those inside claim, stay active, leave, or let it lapse."""
-        for number in sorted(self.model.inside):
+        for number in sorted(self.model.leases):
             if number in self.gone:
                 continue
             luck = self.chance.random()
