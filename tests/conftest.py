@@ -13,7 +13,7 @@ from tests.turns import Turns
 # What these judge is told once, by the process that runs them, and alone: when all others have run.
 LAST = {"test_four_processes.py"}
 # What these judge takes long, and is done once, by the process that runs them.
-TOGETHER = LAST | {"test_rolling_change.py"}
+TOGETHER = LAST | {"test_rolling_change.py", "test_trips.py"}
 # They take longest, and so begin first: nobody should wait for one of them in the end.
 FIRST = {
     "test_line_model.py",

@@ -17,6 +17,7 @@ from booking.app import build
 from booking.cache import Cache
 from booking.db import Database
 from booking.gateway import Gateway
+from booking.metrics import SWEEPS, Metrics
 from booking.settings import read
 from booking.site import SITE
 from booking.store import Store
@@ -24,7 +25,7 @@ from booking.sweeper import Swept
 from tests.booking.bank import PrivateSandbox
 from tests.booking.bench import HOLD_S, Clock, Room, Visitor, add_flight, departure
 from tests.booking.mariadb import INSTALL, SERVER, PrivateMariaDB
-from tests.servers import PrivateRedis
+from tests.servers import PrivateRedis, eventually
 
 
 @pytest.fixture(scope="session")
@@ -204,7 +205,13 @@ async def site(
             return visitor
 
         own = app[SITE]
+        # What a test makes due is for its own sweeps.
+        await eventually(lambda: any(_sweeps(own.metrics, outcome) for outcome in SWEEPS))
         yield Site(server, db, bank, own.gateway, own.access_tokens, clock, room, new_visitor)
+
+
+def _sweeps(metrics: Metrics, outcome: str) -> float:
+    return metrics.registry.get_sample_value("booking_sweeps_total", {"outcome": outcome}) or 0
 
 
 @pytest.fixture
