@@ -21,11 +21,11 @@ from waitroom.errors import WaitroomError
 from waitroom.rehearsal import forecast, rehearse, site
 from waitroom.rehearsal.charts import duration
 from waitroom.rehearsal.crowd import Crowd, Habits
-from waitroom.rehearsal.findings import Findings
+from waitroom.rehearsal.findings import Findings, Variant
 from waitroom.rehearsal.options import Duration, crowd_options, habits
 from waitroom.rehearsal.plan import planned, variants
 from waitroom.rehearsal.rehearse import Rehearsal, Stage
-from waitroom.rehearsal.report import Report, Variant
+from waitroom.rehearsal.report import Report
 from waitroom.rehearsal.stand_in import standing_in
 from waitroom.rooms import Room
 from waitroom.settings import Settings

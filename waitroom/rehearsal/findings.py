@@ -265,6 +265,14 @@ def overtaken(record: Record) -> int:
     return count
 
 
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What other limits would give, in a plan."""
+
+    name: str
+    findings: Findings
+
+
 def most_within(samples: Sequence[Sample], window_s: float) -> int:
     """The most calls between two samples that are at most so far apart."""
     times = [0.0] + [sample.at_s for sample in samples]

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 from waitroom.limits import Limits
 from waitroom.rehearsal.crowd import Crowd, Habits
-from waitroom.rehearsal.findings import Findings
+from waitroom.rehearsal.findings import Findings, Variant
 from waitroom.rehearsal.forecast import LONGEST_S, forecast
-from waitroom.rehearsal.report import Variant
 
 # Other limits are tried with a crowd like it of about this size, and limits as much smaller: it then moves alike, in a
 # fraction of the time.
