@@ -1,6 +1,6 @@
 """A hot sale over HTTP, with the database killed in the midst of it: nothing is lost, and nothing is sold twice.
 
-200 buyers want one to four of 100 seats, through 40 connections. Each request that fails is sent again by its key until
+400 buyers want one to four of 200 seats, through 40 connections. Each request that fails is sent again by its key until
 somebody says what became of it, as a good client does. Some pay, some are declined, some leave, some cancel.
 """
 
@@ -37,10 +37,10 @@ from tests.booking.bank import DECLINED, PAYS, PrivateSandbox
 from tests.booking.bench import HOLD_S, Clock, Room, add_buyers, add_flight, departure, rows
 from tests.booking.mariadb import PrivateMariaDB
 
-BUYERS, CONNECTIONS = 200, 40
-# Of those who got seats. There are at least 25 of them, by the largest party.
+BUYERS, CONNECTIONS = 400, 40
+# Of those who got seats. There are at least 50 of them, by the largest party.
 FATES = ("pays", "declined", "leaves", "cancels", "gives up")
-KILLED_AFTER = (10, 20)
+KILLED_AFTER = (20, 45)
 # What a client sends again, by the same key: nobody knows, or it is under way.
 AGAIN = {"database_unavailable", "outcome_unknown", "gateway_unavailable", "idempotency_key_in_use"}
 PAUSE_S = 0.05
@@ -149,7 +149,7 @@ def mortal(mariadb: PrivateMariaDB, tmp_path_factory: pytest.TempPathFactory) ->
 async def crowd(
     request: pytest.FixtureRequest, redis_url: str, bank: PrivateSandbox, tmp_path: Path
 ) -> AsyncIterator[tuple[Crowd, Clock, list[Account]]]:
-    """A site that serves a flight of 100 seats, and who is to come."""
+    """A site that serves a flight of 200 seats, and who is to come."""
     if request.param == "sqlite":
         url = f"sqlite+aiosqlite:///{tmp_path / 'booking.db'}"
     else:
@@ -161,7 +161,7 @@ async def crowd(
     room, clock = Room(tmp_path), Clock()
     async with Database(url) as db:
         await schema.migrate(db)
-        flight_id = await add_flight(db, replace(departure(), aircraft=Aircraft("Hot", 1, 16)))
+        flight_id = await add_flight(db, replace(departure(), aircraft=Aircraft("Hot", 2, 32)))
         buyers = await add_buyers(db, BUYERS)
     environment = {
         "BOOKING_STATE_FOLDER": str(tmp_path / "state"),

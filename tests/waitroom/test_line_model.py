@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.servers import PrivateRedis
 from tests.waitroom.line_machine import machine
 
-EXAMPLES = 250 if os.environ.get("CI") == "true" else 50
+EXAMPLES = 500 if os.environ.get("CI") == "true" else 50
 STEPS = 100
 
 

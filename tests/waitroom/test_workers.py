@@ -19,7 +19,7 @@ from tests.waitroom.serving import Load, Served, runs, serve, watches
 from tests.waitroom.test_listener import certificate
 from tests.waitroom.test_proxy_protocol import version_1, version_2
 
-TAKE_OVERS = 10
+TAKE_OVERS = 20
 
 
 @pytest.fixture
