@@ -127,7 +127,7 @@ class EmbeddedRedis:
         client = Redis.from_url(self.url)
         with contextlib.suppress(RedisError, OSError):
             await client.shutdown()
-        await client.aclose()
+        await asyncio.shield(client.aclose())
 
     async def _launch(self, server: str) -> None:
         options = {
@@ -165,7 +165,8 @@ class EmbeddedRedis:
         except TimeoutError:
             process.kill()
         finally:
-            await client.aclose()
+            # To its end, also where the watch is cancelled meanwhile: else the connection would stay open.
+            await asyncio.shield(client.aclose())
         raise EmbeddedStoreError(f"the embedded Redis did not start: see {self._folder / 'redis.log'}")
 
     async def _keep_alive(self, server: str) -> None:

@@ -108,6 +108,8 @@ async def test_top_shows_rooms_and_what_is_overridden(waitroom: Waitroom) -> Non
     async with asyncio.timeout(60):
         while (await waitroom.ask("rooms/site"))["limits"]["rate_per_minute"] != 1200:
             await asyncio.sleep(0.05)
+        while (await waitroom.ask("rooms"))["rooms"][0]["inside"] != 2:
+            await asyncio.sleep(0.05)
     code, output = await desk(waitroom, "top", "--once")
     assert code == 0
     assert "2 / 2" in output

@@ -1,11 +1,13 @@
 """The embedded Redis: found, started, kept alive, and never two on one folder."""
 
+import asyncio
 import os
 import signal
 from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 
 from tests.servers import eventually
@@ -44,6 +46,28 @@ async def test_it_is_started_again_when_it_dies(tmp_path: Path) -> None:
 
         await eventually(another)
     await store.stop()
+
+
+async def test_one_that_is_stopped_as_it_is_started_again_leaves_no_connection_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aclose, begun, ended = AsyncRedis.aclose, [], []
+
+    async def slow_aclose(redis: AsyncRedis) -> None:
+        begun.append(redis)
+        await asyncio.sleep(0.2)
+        await aclose(redis)
+        ended.append(redis)
+
+    store = EmbeddedRedis(tmp_path)
+    await store.start()
+    monkeypatch.setattr(AsyncRedis, "aclose", slow_aclose)
+    with client(store) as redis:
+        os.kill(redis.info("server")["process_id"], signal.SIGKILL)
+    await eventually(lambda: len(begun) == 2)  # of the one that died, and of the one that answers
+    assert len(ended) == 1
+    await store.stop()
+    await eventually(lambda: ended == begun)
 
 
 async def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
