@@ -120,7 +120,7 @@ def test_who_stands_farther_back_is_never_told_a_shorter_wait(
 
 
 def test_most_waits_are_as_long_as_was_told() -> None:
-    """Of nine sales that are quick to simulate; `python -m scripts.wait_figures` does two hundred."""
+    """Of a dozen sales that are quick to simulate; `python -m scripts.wait_figures` does two hundred."""
     small = [seed for seed in range(200) if a_sale(seed).habits.visitors < 1_000]
     told = [one for seed in small[:12] for one in judged(seed)[1]]
     assert len(told) > 1_000
