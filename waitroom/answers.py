@@ -6,7 +6,10 @@ import secrets
 from functools import lru_cache
 
 from waitroom.asking import Asking
-from waitroom.pages import Notice, Pages, content_security_policy
+from waitroom.cookies import LANGUAGE_COOKIE
+from waitroom.headers import cookie, values
+from waitroom.languages import Languages
+from waitroom.pages import Face, Notice, Pages, content_security_policy
 from waitroom.place import DrawTold, Place
 from waitroom.prepared import Filled
 from waitroom.response import Field, Response
@@ -20,7 +23,7 @@ PAGE_FIELDS = (
     NO_STORE,
     ("Referrer-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
-    ("Vary", "Accept-Encoding"),
+    ("Vary", "Accept-Encoding, Accept-Language, Cookie"),
 )
 NONCE_BYTES = 16
 # Refusals differ by room only, and are written once for each.
@@ -53,8 +56,9 @@ FAILURES = {502: "The site is not answering", 503: "The site is busy", 504: "The
 class Answers:
     """Builds responses. Status and code of each refusal stand here and nowhere else."""
 
-    def __init__(self, pages: Pages) -> None:
+    def __init__(self, pages: Pages, languages: Languages) -> None:
         self._pages = pages
+        self._languages = languages
         self._refusal = lru_cache(MOST_REFUSALS)(problem)
 
     def waiting(self, room: Room, key: str, place: Place, asking: Asking, *, is_new: bool) -> Response:
@@ -62,18 +66,18 @@ class Answers:
         after_s = math.ceil(place.poll_after_ms / 1000)
         if asking.kind != "page":
             return Response(429, (*JSON_FIELDS, _retry_after(after_s)), place.to_json().encode())
-        nonce = _nonce()
+        face, nonce = self._face(room, asking), _nonce()
         query = f"?key={key}" if key else ""
         page = self._pages.waiting(
             place,
-            room_title=room.title,
+            face,
             place_url=f"/.waitroom/rooms/{room.name}/place{query}",
             leave_url=f"/.waitroom/rooms/{room.name}/leave{query}",
             here=asking.target,
             refresh_s=FIRST_REFRESH_S if is_new else after_s,
             nonce=nonce,
         )
-        return _page(page, room.page_status, nonce, asking)
+        return _page(page, face, room.page_status, nonce, asking)
 
     def place(self, place: Place) -> Response:
         """The answer to a poll."""
@@ -86,27 +90,26 @@ class Answers:
     def closed(self, room: Room, asking: Asking) -> Response:
         if asking.kind != "page":
             return self._refusal(503, "room_closed", f"{room.title} is closed", room.message)
-        nonce = _nonce()
-        return _page(self._pages.closed(room_title=room.title, message=room.message, nonce=nonce), 503, nonce, asking)
+        face, nonce = self._face(room, asking), _nonce()
+        page = self._pages.closed(face, message=room.message, here=asking.target, nonce=nonce)
+        return _page(page, face, 503, nonce, asking)
 
     def store_lost(self, room: Room, asking: Asking) -> Response:
         """For who has no ticket yet while no number can be given."""
         if asking.kind != "page":
             return self._refusal(503, "store_lost", "No place can be given just now", "Ask again later.", STORE_RETRY_S)
-        nonce = _nonce()
-        page = self._pages.refused(room_title=room.title, retry_after_s=STORE_RETRY_S, here=asking.target, nonce=nonce)
-        return _page(page, 503, nonce, asking).with_fields([_retry_after(STORE_RETRY_S)])
+        face, nonce = self._face(room, asking), _nonce()
+        page = self._pages.refused(face, retry_after_s=STORE_RETRY_S, here=asking.target, nonce=nonce)
+        return _page(page, face, 503, nonce, asking).with_fields([_retry_after(STORE_RETRY_S)])
 
     def full(self, room: Room, asking: Asking) -> Response:
         """For who asks for a line while the room has all the lines that it may have."""
         if asking.kind != "page":
             detail = "This has a line of its own, and as many lines are in use as the site can keep. Ask again later."
             return self._refusal(503, "too_many_lines", "Too many lines are in use", detail, FULL_RETRY_S)
-        nonce = _nonce()
-        page = self._pages.refused(
-            room_title=room.title, retry_after_s=FULL_RETRY_S, here=asking.target, nonce=nonce, is_full=True
-        )
-        return _page(page, 503, nonce, asking).with_fields([_retry_after(FULL_RETRY_S)])
+        face, nonce = self._face(room, asking), _nonce()
+        page = self._pages.refused(face, retry_after_s=FULL_RETRY_S, here=asking.target, nonce=nonce, is_full=True)
+        return _page(page, face, 503, nonce, asking).with_fields([_retry_after(FULL_RETRY_S)])
 
     def no_identity(self, room: Room, asking: Asking) -> Response:
         """For who is not signed in, where places are given to persons."""
@@ -124,9 +127,9 @@ class Answers:
         status, title, detail = NOTICES[name]
         if asking.kind != "page":
             return self._refusal(status, name, title, detail)
-        nonce = _nonce()
-        page = self._pages.notice(name, room_title=room.title, message=room.message, here=asking.target, nonce=nonce)
-        return _page(page, status, nonce, asking)
+        face, nonce = self._face(room, asking), _nonce()
+        page = self._pages.notice(name, face, message=room.message, here=asking.target, nonce=nonce)
+        return _page(page, face, status, nonce, asking)
 
     def no_place(self) -> Response:
         """For a request that is neither admitted nor able to wait: an image, a script, a POST."""
@@ -137,18 +140,21 @@ class Answers:
         """The origin gave nothing to pass on: `status` is 502, 503 or 504."""
         if asking.kind != "page":
             return problem(status, "origin_failed", FAILURES[status], f"Reference: {asking.request_id}")
-        nonce = _nonce()
-        page = self._pages.failure(
-            status, room_title=room.title, request_id=asking.request_id, here=asking.target, nonce=nonce
-        )
-        return _page(page, status, nonce, asking)
+        face, nonce = self._face(room, asking), _nonce()
+        page = self._pages.failure(status, face, request_id=asking.request_id, here=asking.target, nonce=nonce)
+        return _page(page, face, status, nonce, asking)
 
     def left(self, room: Room, asking: Asking) -> Response:
         """The visitor has given the place back."""
         if asking.kind != "page":
             return _json({"state": "none"})
-        nonce = _nonce()
-        return _page(self._pages.left(room_title=room.title, nonce=nonce), 200, nonce, asking)
+        face, nonce = self._face(room, asking), _nonce()
+        return _page(self._pages.left(face, nonce=nonce), face, 200, nonce, asking)
+
+    def _face(self, room: Room, asking: Asking) -> Face:
+        accepted = ",".join(values(asking.fields, "accept-language"))
+        language = self._languages.choose(cookie(asking.fields, LANGUAGE_COOKIE), accepted, room.language)
+        return Face(room.title, language)
 
 
 def problem(status: int, code: str, title: str, detail: str = "", retry_after_s: int | None = None) -> Response:
@@ -162,8 +168,9 @@ def _json(body: dict[str, object]) -> Response:
     return Response(200, JSON_FIELDS, json.dumps(body).encode())
 
 
-def _page(page: Filled, status: int, nonce: str, asking: Asking) -> Response:
-    fields = (*PAGE_FIELDS, ("Content-Security-Policy", content_security_policy(nonce)))
+def _page(page: Filled, face: Face, status: int, nonce: str, asking: Asking) -> Response:
+    policy = ("Content-Security-Policy", content_security_policy(nonce))
+    fields = (*PAGE_FIELDS, ("Content-Language", face.language.code), policy)
     if asking.accepts_gzip:
         return Response(status, (*fields, ("Content-Encoding", "gzip")), page.gzipped())
     return Response(status, fields, page.plain())

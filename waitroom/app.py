@@ -27,6 +27,7 @@ from waitroom.errors import LogError
 from waitroom.front import Front
 from waitroom.fronts import Fronts
 from waitroom.judge import Judge
+from waitroom.languages import Languages
 from waitroom.line_metrics import LineCollector
 from waitroom.lines import Lines
 from waitroom.loop_lag import LoopLag
@@ -200,7 +201,8 @@ def _front(
     outlooks = Outlooks(lines, draws)
     reception = Reception(lines, recognition, outlooks, time.time, metrics.admitted)
     papers = Papers(tickets, AdmissionSigner(key_ring.admission, issuer), time.time)
-    answers = Answers(Pages())
+    languages = Languages()
+    answers = Answers(Pages(languages), languages)
     judge = Judge(recognition, reception, papers, answers, key_ring.lasting)
     clients = Clients([ipaddress.ip_network(network) for network in config.settings.server.trusted_proxies])
     tunnels = Tunnels(judge, clients)
@@ -208,7 +210,7 @@ def _front(
         rooms=lambda: in_force.rooms,
         judge=judge,
         places=Places(reception, outlooks, judge, papers, answers),
-        own=Own(key_ring, lines),
+        own=Own(key_ring, lines, languages),
         choose=origins.choose,
         records=records,
         clients=clients,

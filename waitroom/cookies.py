@@ -1,4 +1,5 @@
-"""The two cookies of a room: the visitor's ticket, and the admission while the visitor is inside."""
+"""The two cookies of a room: the visitor's ticket, and the admission while the visitor is inside. And one for all
+rooms: the language that the visitor has chosen."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,6 +8,9 @@ from http.cookies import SimpleCookie
 # The place is kept for a week, whatever becomes of the tab.
 TICKET_MAX_AGE_S = 7 * 86_400
 ADMISSION = ".admission"
+# No room's: none has an empty name.
+LANGUAGE_COOKIE = "wr-.language"
+LANGUAGE_MAX_AGE_S = 365 * 86_400
 # Names of cookies: they are asked for with each request.
 MOST_REMEMBERED = 4096
 

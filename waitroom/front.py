@@ -130,8 +130,8 @@ class Front:
         """What is for waitroom itself."""
         target = exchange.target.raw
         if not target.startswith(PREFIX):
-            path = exchange.target.path.decode("latin-1")
-            self._say(exchange, Say("answer", self._own.answer(exchange.head.method, path)))
+            answer = self._own.answer(exchange.head.method, target.decode("latin-1"), secure=asker.is_secure)
+            self._say(exchange, Say("answer", answer))
             return
         question = self._places.read(self._rooms(), exchange.head.method, target)
         if isinstance(question, Response):

@@ -1,10 +1,15 @@
-"""What waitroom says in its own name under /.waitroom/: the key set, and answers to probes."""
+"""What waitroom says in its own name under /.waitroom/: the key set, answers to probes, the choice of a language."""
 
 import json
+import string
+from urllib.parse import parse_qs, quote
 
-from waitroom.answers import problem
+from waitroom.answers import NO_STORE, problem
+from waitroom.cookies import LANGUAGE_COOKIE, LANGUAGE_MAX_AGE_S, set_cookie
 from waitroom.keys import Keys
+from waitroom.languages import Languages
 from waitroom.lines import Lines
+from waitroom.pages import local
 from waitroom.response import Response
 from waitroom.rooms import OWN_PREFIX
 
@@ -16,29 +21,32 @@ TEXT_FIELDS = (("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", 
 class Own:
     """Answers that need no visitor."""
 
-    def __init__(self, keys: Keys, lines: Lines) -> None:
+    def __init__(self, keys: Keys, lines: Lines, languages: Languages) -> None:
         self._lines = lines
+        self._languages = languages
         self._key_set = Response(
             200,
             (("Content-Type", "application/json"), ("Cache-Control", f"public, max-age={KEY_SET_MAX_AGE_S}")),
             json.dumps({"keys": [key.to_jwk() for key in keys.admission]}).encode(),
         )
-        self._pages = {
-            "jwks.json": self.key_set,
-            "live": self.live,
-            "ready": self.ready,
-        }
 
-    def answer(self, method: bytes, path: str) -> Response:
-        """What there is at a path under /.waitroom/."""
-        page = self._pages.get(path.removeprefix(OWN_PREFIX))
-        if page is None:
-            return problem(404, "not_found", "Not found", f"Waitroom has nothing at {path}.")
+    def answer(self, method: bytes, target: str, *, secure: bool) -> Response:
+        """What there is at a path, with its query, under /.waitroom/."""
+        path, _, query = target.partition("?")
         if method not in METHODS:
-            return problem(405, "bad_method", "Only to be read", f"Ask for {path} with GET.").with_fields(
-                [("Allow", "GET, HEAD")]
-            )
-        return page()
+            refusal = problem(405, "bad_method", "Only to be read", f"Ask for {path} with GET.")
+            return refusal.with_fields([("Allow", "GET, HEAD")])
+        match path.removeprefix(OWN_PREFIX):
+            case "jwks.json":
+                return self.key_set()
+            case "live":
+                return self.live()
+            case "ready":
+                return self.ready()
+            case "language":
+                return self.language(query, secure=secure)
+            case _:
+                return problem(404, "not_found", "Not found", f"Waitroom has nothing at {path}.")
 
     def key_set(self) -> Response:
         """`GET /.waitroom/jwks.json`: the public keys by which origins verify admissions (RFC 7517)."""
@@ -54,6 +62,16 @@ class Own:
         if not self._lines.all_seen:
             return problem(503, "not_ready", "Not ready", "The store has not been reached yet.")
         return _text("ready, but the store is lost" if self._lines.store_lost else "ready")
+
+    def language(self, query: str, *, secure: bool) -> Response:
+        """`GET /.waitroom/language?to=ko&back=/path`: keeps the choice, and leads back to a path of this site."""
+        asked = parse_qs(query, errors="replace")
+        code, back = (asked.get(name, [""])[0] for name in ("to", "back"))
+        chosen = set_cookie(LANGUAGE_COOKIE, code, LANGUAGE_MAX_AGE_S, secure=secure)
+        cookies = [("Set-Cookie", chosen)] if code in self._languages.codes else []
+        # What is no character of an address, a line break say, would end the field.
+        location = quote(local(back), safe=string.punctuation)
+        return Response(303, (("Location", location), NO_STORE, *cookies))
 
 
 def _text(text: str) -> Response:

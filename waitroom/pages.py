@@ -1,26 +1,38 @@
 """The pages that visitors see of waitroom itself. Pure rendering: each is one answer, with style and script inside.
 
-A template is rendered once for each shape of its page: the room's texts, and all that the template asks about. What
-differs from visitor to visitor is a hole in the prepared text.
+A template is rendered once for each shape of its page: whose room it is, in which language, and all that the template
+asks about. What differs from visitor to visitor is a hole in the prepared text.
 """
 
 import re
 import secrets
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 
 from waitroom import words
+from waitroom.languages import Language, Languages
 from waitroom.place import Place
-from waitroom.prepared import Filled, Form, Hole, Prepared
+from waitroom.prepared import Filled, Hole, Prepared
 
 Notice = Literal["no_identity", "revoked", "void"]
 _PATH = re.compile(r"/(?:[^/\\\s]|\Z)")
 MARK_BYTES = 8
 # Each takes some 25 KB.
-MOST_SHAPES = 256
+MOST_SHAPES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """How the pages show themselves to a visitor: whose room it is, and in which language."""
+
+    room_title: str
+    language: Language
 
 
 class Pages:
@@ -30,20 +42,25 @@ class Pages:
     `content_security_policy(nonce)`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, languages: Languages) -> None:
+        self._languages = languages.names()
         self._environment = Environment(
             loader=PackageLoader("waitroom"),
+            extensions=["jinja2.ext.i18n"],
             autoescape=True,
             undefined=StrictUndefined,
             auto_reload=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {name: partial(_formed, name) for name in FORMS}
+        # Sentences are looked for as they are written in one line.
+        self._environment.policies["ext.i18n.trimmed"] = True
+        self._environment.newstyle_gettext = True  # type: ignore[attr-defined]
+        self._environment.filters |= {name: _filter(name) for name in FORMS}
         self._prepared = lru_cache(MOST_SHAPES)(self._prepare)
 
     def waiting(
-        self, place: Place, *, room_title: str, place_url: str, leave_url: str, here: str, refresh_s: int, nonce: str
+        self, place: Place, face: Face, *, place_url: str, leave_url: str, here: str, refresh_s: int, nonce: str
     ) -> Filled:
         """The place in line, or before an opening the time until then.
 
@@ -51,7 +68,6 @@ class Pages:
         """
         draw = place.draw
         fixed = {
-            "room_title": room_title,
             "state": place.state,
             "paused": place.paused,
             "message": place.message,
@@ -75,45 +91,59 @@ class Pages:
             "refresh_s": refresh_s,
             "nonce": nonce,
         }
-        return self._filled("waiting.html", fixed, values)
+        return self._filled("waiting.html", face, fixed, values)
 
-    def closed(self, *, room_title: str, message: str, nonce: str) -> Filled:
+    def closed(self, face: Face, *, message: str, here: str, nonce: str) -> Filled:
         """The refusal of a closed room, with the operator's message if there is one."""
-        return self._filled("closed.html", {"room_title": room_title, "message": message}, {"nonce": nonce})
+        return self._filled("closed.html", face, {"message": message}, {"here": here, "nonce": nonce})
 
-    def refused(self, *, room_title: str, retry_after_s: int, here: str, nonce: str, is_full: bool = False) -> Filled:
+    def refused(self, face: Face, *, retry_after_s: int, here: str, nonce: str, is_full: bool = False) -> Filled:
         """For a visitor who has no place and cannot be given one now, because the store is lost, or because the room is
         full of lines. It tries again by itself."""
-        fixed = {"room_title": room_title, "retry_after_s": retry_after_s, "is_full": is_full}
-        return self._filled("refused.html", fixed, {"here": here, "nonce": nonce})
+        fixed = {"retry_after_s": retry_after_s, "is_full": is_full}
+        return self._filled("refused.html", face, fixed, {"here": here, "nonce": nonce})
 
-    def failure(self, status: int, *, room_title: str, request_id: str, here: str, nonce: str) -> Filled:
+    def failure(self, status: int, face: Face, *, request_id: str, here: str, nonce: str) -> Filled:
         """For an admitted visitor whom the origin failed: `status` is 502, 503 or 504."""
         values = {"request_id": request_id, "here": here, "nonce": nonce}
-        return self._filled("failure.html", {"room_title": room_title, "status": status}, values)
+        return self._filled("failure.html", face, {"status": status}, values)
 
-    def notice(self, name: Notice, *, room_title: str, message: str, here: str, nonce: str) -> Filled:
+    def notice(self, name: Notice, face: Face, *, message: str, here: str, nonce: str) -> Filled:
         """Why a visitor has no place, and what can be done about it."""
-        fixed = {"room_title": room_title, "name": name, "message": message}
-        return self._filled("notice.html", fixed, {"here": here, "nonce": nonce})
+        fixed = {"name": name, "message": message}
+        return self._filled("notice.html", face, fixed, {"here": here, "nonce": nonce})
 
-    def left(self, *, room_title: str, nonce: str) -> Filled:
+    def left(self, face: Face, *, nonce: str) -> Filled:
         """For a visitor who has given the place up."""
-        return self._filled("left.html", {"room_title": room_title}, {"nonce": nonce})
+        return self._filled("left.html", face, {}, {"here": "", "nonce": nonce})
 
-    def _filled(self, template: str, fixed: Mapping[str, Hashable], values: Mapping[str, object]) -> Filled:
+    def _filled(self, template: str, face: Face, fixed: Mapping[str, Hashable], values: Mapping[str, object]) -> Filled:
         """A page whose shape is `fixed`, and of `values` whether there is something: templates ask no more of them. An
         empty value is part of the shape, and no hole."""
         shape = tuple([(name, value and True) for name, value in values.items()])
-        return self._prepared(template, tuple(fixed.items()), shape).filled(values)
+        return self._prepared(template, face, tuple(fixed.items()), shape).filled(values)
 
     def _prepare(
-        self, template: str, fixed: tuple[tuple[str, Hashable], ...], shape: tuple[tuple[str, object], ...]
+        self, template: str, face: Face, fixed: tuple[tuple[str, Hashable], ...], shape: tuple[tuple[str, object], ...]
     ) -> Prepared:
         mark = secrets.token_hex(MARK_BYTES)
         holes = {name: Hole(mark, name) if kept is True else kept for name, kept in shape}
-        text = self._environment.get_template(template).render(dict(fixed) | holes)
-        return Prepared(text, mark, FORMS)
+        text = self._rendered(template, face, dict(fixed) | holes)
+        return Prepared(text, mark, {name: partial(form, face.language) for name, form in FORMS.items()})
+
+    def _rendered(self, template: str, face: Face, values: Mapping[str, object]) -> str:
+        """The text of a page, with its values or their holes."""
+        language = face.language
+        return self._environment.get_template(template).render(
+            {
+                **values,
+                "room_title": face.room_title,
+                "language": language,
+                "languages": self._languages,
+                "spoken": words.spoken(language),
+                "gettext": _gettext(language),
+            }
+        )
 
 
 def content_security_policy(nonce: str) -> str:
@@ -133,16 +163,32 @@ def local(here: str) -> str:
     return here if _PATH.match(here) else f"/.{here}"
 
 
-def _formed(form: str, value: Any) -> object:
+def _gettext(language: Language) -> Callable[..., Markup]:
+    """Says a sentence of a template, with what it names: escaped, as all that is not the template's own."""
+
+    def gettext(text: str, **values: object) -> Markup:
+        return Markup(language.say(text)) % values  # noqa: S704
+
+    return gettext
+
+
+def _filter(form: str) -> Callable[[Context, Any], object]:
     """A filter for templates: a hole remembers it, and a value takes it at once."""
-    return Hole(value.mark, value.name, form) if isinstance(value, Hole) else FORMS[form](value)
+
+    @pass_context
+    def formed(context: Context, value: Any) -> object:
+        if isinstance(value, Hole):
+            return Hole(value.mark, value.name, form)
+        return FORMS[form](context["language"], value)
+
+    return formed
 
 
-FORMS: dict[str, Form] = {
-    "plain": str,
+FORMS: dict[str, Callable[[Language, Any], object]] = {
+    "plain": lambda _, value: str(value),
     "number": words.number,
     "wait": words.wait,
     "countdown": words.countdown,
     "moment": words.moment,
-    "local": local,
+    "local": lambda _, here: local(here),
 }

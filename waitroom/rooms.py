@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 from waitroom.adaptive_terms import AdaptiveTerms
 from waitroom.cookies import admission_names
 from waitroom.identity import Identity
+from waitroom.languages import SOURCE
 from waitroom.limits import Limits, OnStoreLoss
 from waitroom.origin_terms import DEFAULT_TERMS, OriginTerms
 
@@ -42,6 +43,7 @@ class Room:
     page_status: int
     polls_per_second: int
     message: str
+    language: str = SOURCE
     key_pattern: str = ""
     most_lines: int = 1
     identity: Identity | None = None

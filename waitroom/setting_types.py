@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from waitroom import store_url
+from waitroom import languages, store_url
 from waitroom.rooms import KEY
 from waitroom.setting_secret import secret
 
@@ -88,6 +88,12 @@ def _guarded(value: str) -> str:
     return value
 
 
+def _language(value: str) -> str:
+    if value not in languages.codes():
+        raise ValueError(f"should be one of {', '.join(languages.codes())}")
+    return value
+
+
 def _key_pattern(value: str) -> str:
     try:
         re.compile(value)
@@ -134,6 +140,7 @@ Network = Annotated[str, AfterValidator(_network)]
 StoreUrl = Annotated[SecretStr, secret(_store_url)]
 PathGlob = Annotated[str, AfterValidator(_glob)]
 GuardedGlob = Annotated[str, AfterValidator(_guarded)]
+LanguageCode = Annotated[str, AfterValidator(_language)]
 KeyPattern = Annotated[str, AfterValidator(_key_pattern)]
 Moment = Annotated[datetime, AfterValidator(_moment)]
 HostGlob = Annotated[str, AfterValidator(_host)]

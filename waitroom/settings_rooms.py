@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from waitroom.languages import SOURCE
 from waitroom.limits import TICK_MS, Limits, Mode, OnStoreLoss
 from waitroom.rooms import KEY, Room
 from waitroom.setting_types import (
@@ -13,6 +14,7 @@ from waitroom.setting_types import (
     GuardedGlob,
     HostGlob,
     KeyPattern,
+    LanguageCode,
     Moment,
     Origin,
     PathGlob,
@@ -88,6 +90,8 @@ class RoomSettings(Table):
     """what the polls of a whole line should stay under"""
     message: Annotated[str, Field(max_length=500)] = ""
     """a word of yours on the waiting page"""
+    language: LanguageCode = SOURCE
+    """of the pages, for visitors who ask for none that there is"""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -146,6 +150,7 @@ class RoomSettings(Table):
             page_status=self.page_status,
             polls_per_second=self.polls_per_second,
             message=self.message,
+            language=self.language,
             key_pattern=rf"(?={KEY_CHARACTERS}\Z)(?:{self.key_pattern})",
             most_lines=self.max_lines,
             identity=self.identity.to_identity() if self.identity else None,

@@ -12,7 +12,7 @@ from booking.airports import AIRPORTS
 from booking.language import CATALOGUES, LANGUAGES, SOURCE, Language, choose, load
 from booking.sentences import say
 from booking.tables import BookingState
-from scripts.catalogues import said
+from scripts.catalogues import said_by_booking
 
 OTHERS = [code for code in LANGUAGES if code != SOURCE]
 SPOKEN = load()
@@ -51,7 +51,7 @@ def test_a_catalogue_has_what_the_code_says_and_nothing_else(catalogue: Catalog)
     """After a change: python -m scripts.catalogues, then translate what is empty."""
     ids = {message.id for message in entries(catalogue)}
 
-    assert ids == {message.id for message in entries(said())}
+    assert ids == {message.id for message in entries(said_by_booking())}
     assert not catalogue.obsolete
 
 

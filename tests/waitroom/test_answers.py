@@ -14,6 +14,7 @@ from tests.waitroom.line_bench import LIMITS
 from waitroom.answers import Answers, problem
 from waitroom.asking import Asking, read
 from waitroom.headers import Client
+from waitroom.languages import Languages
 from waitroom.pages import Pages, content_security_policy
 from waitroom.place import DrawTold, Place
 from waitroom.response import Response
@@ -37,7 +38,8 @@ SEALED = DrawTold("5e" * 32, 10_000, 1234)
 EARLY = Place("early", 5000, waiting=5310, opens_in_ms=754_000, opens_ms=1_791_792_000_000, draw=SEALED)
 DRAWN = replace(PLACE, draw=replace(SEALED, seed="1f" * 32, place=77))
 LARGEST_BYTES = 14 * 1024
-ANSWERS = Answers(Pages())
+LANGUAGES = Languages()
+ANSWERS = Answers(Pages(LANGUAGES), LANGUAGES)
 Saying = Callable[[Asking], Response]
 SAYINGS: dict[str, Saying] = {
     "waiting": lambda asking: ANSWERS.waiting(ROOM, "", PLACE, asking, is_new=False),
@@ -120,11 +122,11 @@ def test_page_fits_into_the_first_round_trips(say: Saying) -> None:
 
 
 @EVERY_ANSWER
-def test_page_is_never_stored_and_varies_by_coding(say: Saying) -> None:
+def test_page_is_never_stored_and_varies_by_coding_and_language(say: Saying) -> None:
     for encoding in ("", "gzip"):
         fields = dict(say(browser(encoding)).fields)
         assert fields["Cache-Control"] == "private, no-store"
-        assert fields["Vary"] == "Accept-Encoding"
+        assert fields["Vary"] == "Accept-Encoding, Accept-Language, Cookie"
         assert fields["Content-Type"] == "text/html; charset=utf-8"
         assert fields["Referrer-Policy"] == "same-origin"
         assert fields["X-Content-Type-Options"] == "nosniff"

@@ -19,12 +19,16 @@ import waitroom
 from waitroom import words
 from waitroom.cli import main
 from waitroom.draw import Draw, commitment
-from waitroom.pages import Notice, Pages, content_security_policy, local
+from waitroom.languages import Languages
+from waitroom.pages import Face, Notice, Pages, content_security_policy, local
 from waitroom.place import DrawTold, Place
 from waitroom.prepared import Filled
 
 NONCE = "x7Qm2Lr9bT4kVw1pZs8e"
-PAGES = Pages()
+LANGUAGES = Languages()
+ENGLISH = LANGUAGES.of("en")
+PAGES = Pages(LANGUAGES)
+FACE = Face("Summer sale", ENGLISH)
 PLACE = Place("waiting", poll_after_ms=5000, position=1204, waiting=5310, wait_s=(130, 230))
 SEED = bytes(range(32))
 SIZE = 10_000
@@ -37,6 +41,7 @@ HOSTILE = """</title></script><script>alert("1")</script><b onload='x'>&amp;{{ 7
 
 
 SHOWN = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+FACES = st.builds(Face, SHOWN, st.sampled_from([LANGUAGES.of(code) for code in LANGUAGES.codes]))
 COUNTS = st.none() | st.integers(0, 10**7)
 DRAWS = st.builds(DrawTold, SHOWN, st.integers(1), COUNTS, st.none() | SHOWN, COUNTS)
 PLACES = st.builds(
@@ -59,9 +64,9 @@ class Unprepared(Pages):
 
     text = ""
 
-    def _filled(self, template: str, fixed: Mapping[str, Hashable], values: Mapping[str, object]) -> Filled:
-        self.text = self._environment.get_template(template).render({**fixed, **values})
-        return super()._filled(template, fixed, values)
+    def _filled(self, template: str, face: Face, fixed: Mapping[str, Hashable], values: Mapping[str, object]) -> Filled:
+        self.text = self._rendered(template, face, {**fixed, **values})
+        return super()._filled(template, face, fixed, values)
 
 
 class Document(HTMLParser):
@@ -96,11 +101,11 @@ class Document(HTMLParser):
         return [attrs[name] for at, attrs in self.elements if name in attrs and tag in (None, at)]
 
 
-def waiting(place: Place = PLACE, *, room_title: str = "Summer sale", here: str = "/flights?day=1") -> str:
+def waiting(place: Place = PLACE, face: Face = FACE, *, here: str = "/flights?day=1") -> str:
     return (
         PAGES.waiting(
             place,
-            room_title=room_title,
+            face,
             place_url="/.waitroom/rooms/site/place?key=a&b",
             leave_url="/.waitroom/rooms/site/leave",
             here=here,
@@ -112,28 +117,28 @@ def waiting(place: Place = PLACE, *, room_title: str = "Summer sale", here: str 
     )
 
 
-def early(place: Place = EARLY, *, room_title: str = "Summer sale", here: str = "/flights?day=1") -> str:
-    return waiting(place, room_title=room_title, here=here)
+def early(place: Place = EARLY, face: Face = FACE, *, here: str = "/flights?day=1") -> str:
+    return waiting(place, face, here=here)
 
 
-def drawn(place: Place = AFTER_DRAW, *, room_title: str = "Summer sale", here: str = "/a") -> str:
-    return waiting(place, room_title=room_title, here=here)
+def drawn(place: Place = AFTER_DRAW, face: Face = FACE, *, here: str = "/a") -> str:
+    return waiting(place, face, here=here)
 
 
-def closed(*, room_title: str = "Summer sale", message: str = "") -> str:
-    return PAGES.closed(room_title=room_title, message=message, nonce=NONCE).plain().decode()
+def closed(face: Face = FACE, *, message: str = "") -> str:
+    return PAGES.closed(face, message=message, here="/flights", nonce=NONCE).plain().decode()
 
 
-def refused(*, room_title: str = "Summer sale", here: str = "/flights") -> str:
-    return PAGES.refused(room_title=room_title, retry_after_s=7, here=here, nonce=NONCE).plain().decode()
+def refused(face: Face = FACE, *, here: str = "/flights") -> str:
+    return PAGES.refused(face, retry_after_s=7, here=here, nonce=NONCE).plain().decode()
 
 
-def full(*, room_title: str = "Summer sale", here: str = "/flights") -> str:
-    return PAGES.refused(room_title=room_title, retry_after_s=30, here=here, nonce=NONCE, is_full=True).plain().decode()
+def full(face: Face = FACE, *, here: str = "/flights") -> str:
+    return PAGES.refused(face, retry_after_s=30, here=here, nonce=NONCE, is_full=True).plain().decode()
 
 
-def notice(name: Notice, *, room_title: str = "Summer sale", message: str = "", here: str = "/flights") -> str:
-    return PAGES.notice(name, room_title=room_title, message=message, here=here, nonce=NONCE).plain().decode()
+def notice(name: Notice, face: Face = FACE, *, message: str = "", here: str = "/flights") -> str:
+    return PAGES.notice(name, face, message=message, here=here, nonce=NONCE).plain().decode()
 
 
 no_identity = partial(notice, "no_identity")
@@ -141,15 +146,15 @@ revoked = partial(notice, "revoked")
 void = partial(notice, "void")
 
 
-def failure(status: int = 502, *, room_title: str = "Summer sale", here: str = "/flights") -> str:
-    return PAGES.failure(status, room_title=room_title, request_id="7f3a-91c2", here=here, nonce=NONCE).plain().decode()
+def failure(status: int = 502, face: Face = FACE, *, here: str = "/flights") -> str:
+    return PAGES.failure(status, face, request_id="7f3a-91c2", here=here, nonce=NONCE).plain().decode()
 
 
-def left(*, room_title: str = "Summer sale") -> str:
-    return PAGES.left(room_title=room_title, nonce=NONCE).plain().decode()
+def left(face: Face = FACE) -> str:
+    return PAGES.left(face, nonce=NONCE).plain().decode()
 
 
-UNPREPARED = Unprepared()
+UNPREPARED = Unprepared(LANGUAGES)
 EVERY_PAGE = pytest.mark.parametrize(
     "page", [waiting, early, drawn, closed, refused, full, no_identity, revoked, void, failure, left]
 )
@@ -159,26 +164,24 @@ PAGES_WITH_A_WAY_BACK = pytest.mark.parametrize("page", [waiting, early, refused
 # How they are prepared
 
 
-@given(PLACES, SHOWN, SHOWN, SHOWN, st.integers(0, 100))
+@given(PLACES, FACES, SHOWN, SHOWN, st.integers(0, 100))
 def test_prepared_page_is_what_its_template_renders(
-    place: Place, room_title: str, here: str, url: str, refresh_s: int
+    place: Place, face: Face, here: str, url: str, refresh_s: int
 ) -> None:
-    filled = UNPREPARED.waiting(
-        place, room_title=room_title, place_url=url, leave_url=url, here=here, refresh_s=refresh_s, nonce=NONCE
-    )
+    filled = UNPREPARED.waiting(place, face, place_url=url, leave_url=url, here=here, refresh_s=refresh_s, nonce=NONCE)
     assert filled.plain().decode() == UNPREPARED.text
     assert gzip.decompress(filled.gzipped()).decode() == UNPREPARED.text
 
 
-@given(SHOWN, SHOWN, SHOWN, SHOWN)
-def test_prepared_refusal_is_what_its_template_renders(room_title: str, message: str, here: str, id_: str) -> None:
-    room = partial(partial, room_title=room_title, nonce=NONCE)
+@given(FACES, SHOWN, SHOWN, SHOWN)
+def test_prepared_refusal_is_what_its_template_renders(face: Face, message: str, here: str, id_: str) -> None:
+    told = partial(partial, face=face, here=here, nonce=NONCE)
     pages: list[Callable[[], Filled]] = [
-        room(UNPREPARED.closed, message=message),
-        *(room(UNPREPARED.refused, retry_after_s=7, here=here, is_full=full) for full in (False, True)),
-        *(room(UNPREPARED.failure, status, request_id=id_, here=here) for status in (502, 503, 504)),
-        *(room(UNPREPARED.notice, name, message=message, here=here) for name in get_args(Notice)),
-        room(UNPREPARED.left),
+        told(UNPREPARED.closed, message=message),
+        *(told(UNPREPARED.refused, retry_after_s=7, is_full=full) for full in (False, True)),
+        *(told(UNPREPARED.failure, status, request_id=id_) for status in (502, 503, 504)),
+        *(told(UNPREPARED.notice, name, message=message) for name in get_args(Notice)),
+        partial(UNPREPARED.left, face, nonce=NONCE),
     ]
     for page in pages:
         filled = page()
@@ -188,13 +191,13 @@ def test_prepared_refusal_is_what_its_template_renders(room_title: str, message:
 
 def test_visitors_share_what_is_prepared_and_rooms_do_not() -> None:
     """However many come, and wherever they stand and whatever they ask for, a room's page is rendered once."""
-    pages = Pages()
+    pages = Pages(LANGUAGES)
 
     def rendered(room_title: str, position: int, here: str) -> int:
         place = replace(PLACE, position=position, waiting=position, poll_after_ms=1000 + position)
         url = f"/.waitroom/rooms/site/place?key={position}"
         pages.waiting(
-            place, room_title=room_title, place_url=url, leave_url=url, here=here, refresh_s=position, nonce=here
+            place, Face(room_title, ENGLISH), place_url=url, leave_url=url, here=here, refresh_s=position, nonce=here
         )
         return pages._prepared.cache_info().misses
 
@@ -270,7 +273,7 @@ def test_early_page_counts_down_and_tells_who_is_here() -> None:
     document = Document(early())
     assert document.text.startswith("You\N{RIGHT SINGLE QUOTATION MARK}re early · Summer sale")
     assert "This opens in 12:34" in document.text
-    assert "Opens Monday 12 October 2026, 08:00 UTC" in document.text
+    assert "Opens Monday, October 12, 2026, 8:00 AM UTC" in document.text
     assert "People here already 5,310" in document.text
 
 
@@ -403,7 +406,7 @@ def test_visitor_who_left_is_told_so() -> None:
 
 @EVERY_PAGE
 def test_title_of_the_room_is_text_whatever_it_holds(page: Callable[..., str]) -> None:
-    document = Document(page(room_title=HOSTILE))
+    document = Document(page(face=Face(HOSTILE, ENGLISH)))
     assert [tag for tag, _ in document.elements] == [tag for tag, _ in Document(page()).elements]
     assert HOSTILE in document.text
 
@@ -468,7 +471,7 @@ def test_policy_allows_only_what_carries_the_nonce() -> None:
 @EVERY_PAGE
 def test_page_is_in_a_language_and_kept_out_of_search_engines(page: Callable[..., str]) -> None:
     document = Document(page())
-    assert document.elements[0] == ("html", {"lang": "en"})
+    assert document.elements[0] == ("html", {"lang": "en", "dir": "ltr"})
     assert ("meta", {"name": "robots", "content": "noindex"}) in document.elements
 
 
@@ -513,14 +516,14 @@ def luminance(colour: str) -> float:
         ((120, 120), "about 2 minutes"),
         ((130, 230), "between 2 and 4 minutes"),
         ((3600, 7200), "between 60 and 120 minutes"),
-        ((1700, 7201), "less than 2½ hours"),
-        ((3000, 7201), "between ½ and 2½ hours"),
-        ((9000, 9000), "about 2½ hours"),
-        ((13_000, 23_000), "between 3½ and 6½ hours"),
+        ((1700, 7201), "less than 2.5 hours"),
+        ((3000, 7201), "between 0.5 and 2.5 hours"),
+        ((9000, 9000), "about 2.5 hours"),
+        ((13_000, 23_000), "between 3.5 and 6.5 hours"),
     ],
 )
 def test_time_reads_as_a_range(wait_s: tuple[int, int], text: str) -> None:
-    assert words.wait(wait_s) == text
+    assert words.wait(ENGLISH, wait_s) == text
 
 
 @pytest.mark.parametrize(
@@ -535,36 +538,34 @@ def test_time_reads_as_a_range(wait_s: tuple[int, int], text: str) -> None:
         (3_599_001, "1:00:00"),
         (7_384_000, "2:03:04"),
         (86_399_000, "23:59:59"),
-        (86_400_000, "1 day 0 h"),
-        (200_000_000, "2 days 7 h"),
+        (86_400_000, "1 day 0 hours"),
+        (200_000_000, "2 days 7 hours"),
     ],
 )
 def test_countdown_reads_as_a_clock_that_ends_at_the_opening(left_ms: int, text: str) -> None:
-    assert words.countdown(left_ms) == text
+    assert words.countdown(ENGLISH, left_ms) == text
 
 
 @pytest.mark.parametrize(
     ("since_1970_ms", "text"),
     [
-        (1_791_792_000_000, "Monday 12 October 2026, 08:00 UTC"),
-        (1_791_792_005_999, "Monday 12 October 2026, 08:00:05 UTC"),
+        (1_791_792_000_000, "Monday, October 12, 2026, 8:00\u202fAM UTC"),
+        (1_791_792_005_999, "Monday, October 12, 2026, 8:00:05\u202fAM UTC"),
     ],
 )
 def test_moment_is_told_with_its_time_zone(since_1970_ms: int, text: str) -> None:
-    assert words.moment(since_1970_ms) == text
+    assert words.moment(ENGLISH, since_1970_ms) == text
 
 
 @given(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)).map(sorted))
 def test_words_never_promise_more_than_was_measured(wait_s: list[int]) -> None:
     """The range in words contains the range in seconds."""
     shortest_s, longest_s = wait_s
-    text = words.wait((shortest_s, longest_s))
+    text = words.wait(ENGLISH, (shortest_s, longest_s))
     if text == "less than a minute":
         assert longest_s <= 60
         return
     unit_s = 60 if text.endswith("minutes") else 3600
-    said_s = [
-        unit_s * (float(whole or 0) + (half == "½") / 2) for whole, half in re.findall(r"(?=[\d½])(\d*)(½?)", text)
-    ]
+    said_s = [unit_s * float(said) for said in re.findall(r"[\d.]+", text)]
     assert said_s[-1] >= longest_s
     assert (0 if text.startswith("less") else said_s[0]) <= shortest_s

@@ -1,7 +1,7 @@
 """The waiting page lives: in a real Chromium, under its own policy, in front of a site whose line the test scripts."""
 
 import asyncio
-import gzip
+import json
 import random
 import re
 import shlex
@@ -18,6 +18,7 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner
+from markupsafe import escape
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 import waitroom
@@ -27,15 +28,18 @@ from tests.waitroom.running import PAGE, TIMEOUT_MS, Waitroom, origin, payload_o
 from waitroom import words
 from waitroom.cli import main
 from waitroom.draw import Draw, commitment
+from waitroom.languages import Languages
 from waitroom.line import REDIS_CLOCK
-from waitroom.pages import Pages, content_security_policy
+from waitroom.pages import Face, Pages, content_security_policy
 from waitroom.place import DrawTold, Place
 from waitroom.prepared import Filled
 from waitroom.store import Store
 
 NONCE = "x7Qm2Lr9bT4kVw1pZs8e"
+LANGUAGES = Languages()
+PAGES = Pages(LANGUAGES)
 TITLE = "Summer sale"
-PAGES = Pages()
+FACE = Face(TITLE, LANGUAGES.of("en"))
 PLACE = Place("waiting", poll_after_ms=50, position=1204, waiting=5310, wait_s=(130, 230))
 SEALED = DrawTold(commitment(bytes(32)), 1_000_000, 17)
 DRAWN = replace(SEALED, seed=bytes(32).hex(), place=Draw(bytes(32), 1_000_000).place(17))
@@ -82,10 +86,10 @@ class Site:
         if self.inside:
             return web.Response(text="<h1>inside!</h1>", content_type="text/html")
         if self.refusing:
-            return answer(PAGES.refused(room_title=TITLE, retry_after_s=1, here=request.path_qs, nonce=NONCE))
+            return answer(PAGES.refused(FACE, retry_after_s=1, here=request.path_qs, nonce=NONCE))
         page = PAGES.waiting(
             self._told() if self.place.state in ("early", "waiting") else PLACE,
-            room_title=TITLE,
+            FACE,
             place_url="/place",
             leave_url="/leave",
             here=request.path_qs,
@@ -112,15 +116,19 @@ class Site:
         self.leaves += 1
         self.place = Place("none", poll_after_ms=50)
         await asyncio.sleep(LEAVING_S)
-        return answer(PAGES.left(room_title=TITLE, nonce=NONCE))
+        return answer(PAGES.left(FACE, nonce=NONCE))
 
 
 def answer(page: Filled) -> web.Response:
     return web.Response(
-        body=page.plain(),
+        body=page.gzipped(),
         content_type="text/html",
         charset="utf-8",
-        headers={"Content-Security-Policy": content_security_policy(NONCE), "Cache-Control": "private, no-store"},
+        headers={
+            "Content-Security-Policy": content_security_policy(NONCE),
+            "Cache-Control": "private, no-store",
+            "Content-Encoding": "gzip",
+        },
     )
 
 
@@ -549,7 +557,7 @@ async def test_early_page_without_javascript_says_it_all_and_leads_on(browser: B
         await visitor.page.goto(visitor.url)
         await visitor.shows("re early")
         await visitor.shows("2:00:0")
-        await visitor.shows("Monday 12 October 2026, 08:00 UTC")
+        await visitor.shows("Monday, October 12, 2026, 8:00\N{NARROW NO-BREAK SPACE}AM UTC")
         await visitor.page.get_by_text("How can I check the draw?").click()
         await expect(visitor.page.get_by_role("definition").filter(has_text=SEALED.commitment)).to_be_visible()
         visitor.site.refresh_s = 1
@@ -605,20 +613,25 @@ async def test_first_view_is_one_request(browser: Browser) -> None:
         await until(lambda: len(visitor.site.polls) > 0)
         assert response
         assert {url.rsplit("/", 1)[1] for url in asked} == {"flights?day=1", "place"}
-        assert len(gzip.compress(await response.body())) < 7 * 1024
+        assert (await response.all_headers())["content-encoding"] == "gzip"
+        assert (await response.request.sizes())["responseBodySize"] <= 14 * 1024
 
 
-async def test_browser_and_server_say_the_same_times(browser: Browser) -> None:
+@pytest.mark.parametrize("code", LANGUAGES.codes)
+async def test_browser_and_server_say_the_same_times(browser: Browser, code: str) -> None:
+    language = LANGUAGES.of(code)
     script = (Path(waitroom.__file__).parent / "templates" / "words.js").read_text()
     edges_s = [0, 1, 59, 60, 61, 119, 120, 121, 1799, 1800, 1801, 3599, 3600, 5400, 7199, 7200, 7201, 9000, 90_000]
     ranges = [None, *((low, high) for low in edges_s for high in edges_s if low <= high)]
     page = await browser.new_page()
+    main = f"<main data-tag='{language.tag}' data-words='{escape(json.dumps(words.spoken(language)))}'></main>"
+    await page.set_content(main)
     said = await page.evaluate(f"(ranges) => {{ {script}; return ranges.map(waitInWords); }}", ranges)
     left_ms = [-1, 0, 1, 999, 1000, 59_001, 754_000, 3_599_001, 7_384_000, 86_399_001, 172_799_000, 200_000_000]
     counted = await page.evaluate(f"(left) => {{ {script}; return left.map(countdownInWords); }}", left_ms)
     await page.close()
-    assert said == [words.wait(wait_s) for wait_s in ranges]
-    assert counted == [words.countdown(left) for left in left_ms]
+    assert said == [words.wait(language, wait_s) for wait_s in ranges]
+    assert counted == [words.countdown(language, left) for left in left_ms]
 
 
 # Before a whole waitroom

@@ -24,6 +24,7 @@ from waitroom.draw import Draws
 from waitroom.gate import Forward
 from waitroom.headers import Client
 from waitroom.judge import Carry, Judge, Say
+from waitroom.languages import Languages
 from waitroom.limits import Mode, OnStoreLoss
 from waitroom.line import CLOCKS_MS
 from waitroom.lines import Lines
@@ -123,7 +124,9 @@ async def benching(folder: Path, redis: PrivateRedis, shift_s: float = 0.0) -> A
     recognition = Recognition(lines, tickets, verifier, draws, now_s)
     reception = Reception(lines, recognition, Outlooks(lines, draws), now_s, lambda room, seconds: None)
     papers = Papers(tickets, AdmissionSigner(key_ring.admission, "waitroom"), now_s)
-    judge = Judge(recognition, reception, papers, Answers(Pages()), key_ring.lasting)
+    languages = Languages()
+    answers = Answers(Pages(languages), languages)
+    judge = Judge(recognition, reception, papers, answers, key_ring.lasting)
     bench = Bench(room, lines, recognition, reception, judge, shift_s=shift_s)
     running = asyncio.create_task(lines.run())
     try:

@@ -11,10 +11,8 @@ const STALE_MS = 1_000;
 // With so many minutes left, a screen reader is told.
 const MILESTONES_MIN = [60, 30, 10, 5, 2, 1, 0];
 
-const page = document.querySelector("main");
 const { placeUrl, titleEarly, titleWaiting, titleCalled } = page.dataset;
-const number = new Intl.NumberFormat(document.documentElement.lang);
-const time = (options, at) => new Intl.DateTimeFormat(document.documentElement.lang, options).format(at);
+const time = (options, at) => new Intl.DateTimeFormat(page.dataset.tag, options).format(at);
 
 let pollAfterMs = Number(page.dataset.pollAfterMs);
 let failures = 0;

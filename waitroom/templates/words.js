@@ -1,16 +1,19 @@
-// How times read: the same words as waitroom/words.py.
+// How times read: the same words as waitroom/words.py, which come with the page in its language.
+
+const page = document.querySelector("main");
+const words = JSON.parse(page.dataset.words);
+const number = new Intl.NumberFormat(page.dataset.tag);
+const inUnits = (value, unit) =>
+  new Intl.NumberFormat(page.dataset.tag, { style: "unit", unit, unitDisplay: "long" }).format(value);
 
 function waitInWords(range) {
-  if (!range) return "We will tell you the time as soon as people are being let in";
+  if (!range) return words.unknown;
   const [shortest, longest] = range;
-  const between = (unit, text) => {
-    const low = Math.floor(shortest / unit), high = Math.ceil(longest / unit);
-    if (low === 0) return `less than ${text(high)}`;
-    return low === high ? `about ${text(high)}` : `between ${text(low)} and ${text(high)}`;
-  };
-  const hours = (halves) => `${Math.floor(halves / 2) || ""}${halves % 2 ? "½" : ""}`;
-  if (longest <= 60) return "less than a minute";
-  return longest <= 7200 ? `${between(60, String)} minutes` : `${between(1800, hours)} hours`;
+  if (longest <= 60) return words.minute;
+  const [unit, step, share] = longest <= 7200 ? ["minute", 60, 1] : ["hour", 1800, 2];
+  const low = Math.floor(shortest / step) / share, high = Math.ceil(longest / step) / share;
+  const sentence = low === 0 ? words.less : low === high ? words.about : words.between;
+  return sentence.replace("%(low)s", number.format(low)).replace("%(time)s", inUnits(high, unit));
 }
 
 function countdownInWords(leftMs) {
@@ -18,6 +21,6 @@ function countdownInWords(leftMs) {
   const days = Math.floor(left / 86400), hours = Math.floor((left % 86400) / 3600);
   const two = (value) => String(Math.floor(value)).padStart(2, "0");
   const minutes = (left % 3600) / 60, seconds = two(left % 60);
-  if (days) return `${days} ${days === 1 ? "day" : "days"} ${hours} h`;
+  if (days) return `${inUnits(days, "day")} ${inUnits(hours, "hour")}`;
   return hours ? `${hours}:${two(minutes)}:${seconds}` : `${Math.floor(minutes)}:${seconds}`;
 }
