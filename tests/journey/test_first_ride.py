@@ -1,8 +1,10 @@
-"""The whole way, by the demo itself: a person waits among a crowd, is let in, finds a flight, and books for a party."""
+"""The whole way, by the demo itself: a person waits among a crowd, is let in, finds a flight, and books for a party;
+with JavaScript and without."""
 
 import asyncio
 import re
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser import chromium, needs_chromium
@@ -35,11 +37,12 @@ async def wait_for_the_turn(page: Page, demo: Demo) -> None:
 
 
 @needs_chromium
-async def test_a_visitor_waits_is_admitted_and_books_for_a_party() -> None:
+@pytest.mark.parametrize("java_script", [True, False], ids=["with JavaScript", "without JavaScript"])
+async def test_a_visitor_waits_is_admitted_and_books_for_a_party(java_script: bool) -> None:
     async with running(crowd=CROWD) as demo, chromium() as browser:
         await until_in_line(demo, CROWD // 4)
         assert await answers_without_admission(demo) == 401, "booking believes nobody without an admission"
-        page = await browser.new_page()
+        page = await browser.new_page(java_script_enabled=java_script)
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
