@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from playwright.async_api import Browser, Request
+from playwright.async_api import Browser
 from rich.console import Console
 
 from tests.browser import CHROMIUM, FLAGS, chromium
@@ -75,8 +75,8 @@ async def _weigh(folder: Path, redis: PrivateRedis, runs: int) -> None:
 async def _first_view(browser: Browser, url: str, code: str) -> FirstView:
     context = await browser.new_context(locale=code)
     page = await context.new_page()
-    asked: list[Request] = []
-    page.on("request", lambda request: asked.append(request))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     response = await page.goto(url)
     assert response
     await page.wait_for_selector("#updated-part:not([hidden])")
@@ -94,7 +94,10 @@ async def _lighthouse(url: str, form: str, folder: Path) -> list[int]:
     flags = " ".join(["--headless=new", *FLAGS])
     command = ["npx", "--yes", LIGHTHOUSE, url, *options, *_of(form), f"--chrome-flags={flags}"]
     process = await asyncio.create_subprocess_exec(
-        *command, env=os.environ | {"CHROME_PATH": CHROMIUM or ""}, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *command,
+        env=os.environ | {"CHROME_PATH": CHROMIUM or ""},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     _, complaints = await process.communicate()
     if process.returncode:
