@@ -83,6 +83,10 @@ class Answers:
         """The answer to a poll."""
         return Response(200, JSON_FIELDS, place.to_json().encode())
 
+    def extended(self, place: Place, asking: Asking) -> Response:
+        """The place of who asked for more time. A page that runs no script goes in by itself, and has no use for it."""
+        return Response(303, (("Location", "/"), NO_STORE)) if asking.kind == "page" else self.place(place)
+
     def draw(self, told: DrawTold) -> Response:
         """What everybody may know of a draw."""
         return _json({"commitment": told.commitment, "size": told.size, "seed": told.seed})

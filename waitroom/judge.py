@@ -15,7 +15,7 @@ from waitroom.gate import Admit, Answer, Forward, Lend, Pass, Reason, Refuse, Wa
 from waitroom.headers import cookie, cookie_names, values
 from waitroom.pages import local
 from waitroom.papers import Papers
-from waitroom.place import Place
+from waitroom.place import CALLED_POLL_MS, Place
 from waitroom.reception import Reception
 from waitroom.recognition import Recognition, Sure, Visit
 from waitroom.response import Response
@@ -27,8 +27,6 @@ log = logging.getLogger(__name__)
 # Of one room's lines, how many a visitor may stand in at a time.
 MOST_TICKETS = 8
 MOST_SURE = 10_000
-# Who is let in, and can't be sent back at once, asks for its place after this time.
-CALLED_POLL_MS = 1_000
 
 
 @dataclass(slots=True)

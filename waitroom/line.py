@@ -82,6 +82,7 @@ class Line:
         self.join = Coalescer[str, Joined | None](self._join)
         self.look = Coalescer[int, Standing](lambda numbers: self._ask("poll", numbers))
         self.claim = Coalescer[int, Standing](lambda numbers: self._ask("claim", numbers))
+        self.extend = Coalescer[int, Standing](lambda numbers: self._ask("extend", numbers))
         self.restore = Coalescer[tuple[int, int], bool](self._restore)
         self.see = Coalescer[None, None](self._see)
         self._store = store

@@ -24,6 +24,7 @@ COUNTERS = {
     "joined": "Numbers given on joining.",
     "called": "Numbers called.",
     "claimed": "Called numbers whose visitor came.",
+    "extended": "Claim windows that were extended.",
     "released": "Places given back.",
     "missed": "Called numbers whose visitor did not come in time.",
 }

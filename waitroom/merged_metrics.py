@@ -20,6 +20,7 @@ HIGHEST = frozenset(
         "waitroom_cap",
         "waitroom_claimed_total",
         "waitroom_config_refused",
+        "waitroom_extended_total",
         "waitroom_inside",
         "waitroom_joined_total",
         "waitroom_late",

@@ -29,8 +29,10 @@ class Outlooks:
             known = self._look_out(room, line)
         outlook = known[3]
         place = outlook.place(ticket.number, standing, random.random())
-        draw = self._draw_told(line, ticket.arrival) if outlook.limits.draw else None
-        return replace(place, draw=draw) if draw else place
+        place.kept_until_ms = outlook.kept_until_ms(place, ticket.issued_s)
+        if outlook.limits.draw:
+            place.draw = self._draw_told(line, ticket.arrival)
+        return place
 
     def draw(self, room: Room, key: str) -> DrawTold | None:
         """What everybody may know of a line's draw; None where there is none."""

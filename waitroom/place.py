@@ -1,10 +1,11 @@
 """What a visitor is told about the place in the line: the one answer behind the page, the JSON and the poll."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Literal, assert_never
 
+from waitroom.cookies import TICKET_MAX_AGE_S
 from waitroom.estimate import Estimate
 from waitroom.limits import Limits
 from waitroom.pace import poll_after_ms
@@ -17,8 +18,12 @@ Pause = Literal["hold", "origin", "store_lost"]
 OPENING_MS = 5_000
 # After the countdown: a snapshot may be a tick old, and say then still that the line is early.
 SOON_MS = 500
+# Who may go in asks again after this time.
+CALLED_POLL_MS = 1_000
 # States, and messages of operators: the same for whole lines.
 MOST_TEXTS = 256
+# In these states the ticket gives a place.
+KEPT: frozenset[State] = frozenset({"early", "waiting", "called"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,10 @@ class Place:
     is called, if so: the operator holds the room, its origin is down (adaptive admission then calls nobody), or the
     store is lost and places are kept until it is back.
     `opens_in_ms` is the time until the line opens, and `opens_ms` that moment, since 1970; both are 0 once it has.
+    `claim_in_ms` is how long the place that is reserved for the called is theirs yet, None where none is reserved, and
+    `can_extend` whether they may ask for more time, once. `is_late` says that the number was passed while the visitor
+    was away, who is now served before the rest. `kept_until_ms`, since 1970, is how long the ticket keeps the place:
+    None where there is none, or it keeps none.
     """
 
     state: State
@@ -62,6 +71,10 @@ class Place:
     opens_in_ms: int = 0
     opens_ms: int = 0
     draw: DrawTold | None = None
+    claim_in_ms: int | None = None
+    can_extend: bool = False
+    is_late: bool = False
+    kept_until_ms: int | None = None
 
     def to_json(self) -> str:
         """As `GET /.waitroom/rooms/{room}/place` answers it. Written by hand: a crowd asks for little else."""
@@ -72,7 +85,9 @@ class Place:
             f'"waiting": {"null" if waiting is None else waiting}, "wait_s": {wait}, '
             f'"paused": {_text(self.paused)}, "poll_after_ms": {self.poll_after_ms}, '
             f'"message": {_text(self.message)}, "opens_in_ms": {self.opens_in_ms}, "opens_ms": {self.opens_ms}, '
-            f'"draw": {self.draw.to_json() if self.draw else "null"}}}'
+            f'"draw": {self.draw.to_json() if self.draw else "null"}, "claim_in_ms": {_number(self.claim_in_ms)}, '
+            f'"can_extend": {"true" if self.can_extend else "false"}, '
+            f'"is_late": {"true" if self.is_late else "false"}, "kept_until_ms": {_number(self.kept_until_ms)}}}'
         )
 
 
@@ -92,28 +107,36 @@ class Outlook:
             return self._waiting(self.snapshot.position(number) if self.snapshot else None, chance, lost=False)
         return self._place(number, standing, chance)
 
+    def kept_until_ms(self, place: Place, issued_s: int) -> int | None:
+        """How long the place of a ticket that was issued then is kept: its cookie's life, or until the line closes."""
+        closes_ms = self.limits.closes_ms
+        if place.state not in KEPT or (closes_ms and self._is_over):
+            return None
+        until_ms = (issued_s + TICKET_MAX_AGE_S) * 1000
+        return min(until_ms, closes_ms) if closes_ms else until_ms
+
     def _place(self, number: int, standing: Standing, chance: float) -> Place:
         mode = self.limits.mode
         match standing:
             case _ if mode == "closed":
                 return self._closed(chance)
             case Called():
-                return Place("called", 1000, message=self.message)
+                return self._called(standing)
             case Spent():
                 return Place("none", 1000, message=self.message)
             case Revoked():
                 return Place("revoked", self._poll_after_ms(None, 0, chance), message=self.message)
             case _ if mode == "open":
-                return Place("called", 1000, message=self.message)
+                return Place("called", CALLED_POLL_MS, message=self.message)
             case _ if self.snapshot and self.snapshot.phase == "early":
                 return self._early(self.snapshot, chance, lost=isinstance(standing, Unreachable))
-            case _ if self.snapshot and self.snapshot.phase == "over":
+            case _ if self._is_over:
                 return self._closed(chance)
             case Waiting() | Unreachable():
                 position = self.snapshot.position(number) if self.snapshot else None
                 return self._waiting(position, chance, lost=isinstance(standing, Unreachable))
             case Late(rank):
-                return self._waiting(rank + 1, chance, lost=False)
+                return replace(self._waiting(rank + 1, chance, lost=False), is_late=True)
             case _:
                 assert_never(standing)
 
@@ -122,6 +145,11 @@ class Outlook:
         """Whether there are places in the line: it is neither closed nor open to all, has opened, and is not over."""
         is_open = self.snapshot is None or self.snapshot.phase == "open"
         return is_open and self.limits.mode not in ("closed", "open")
+
+    @cached_property
+    def _is_over(self) -> bool:
+        """Whether nobody is called any more; who was called before may still come."""
+        return self.snapshot is not None and self.snapshot.phase == "over"
 
     @cached_property
     def _paused(self) -> Pause | None:
@@ -134,6 +162,13 @@ class Outlook:
     def _present(self) -> int:
         """How many wait, as was seen last."""
         return self.snapshot.waiting if self.snapshot else 0
+
+    def _called(self, called: Called) -> Place:
+        place = Place("called", CALLED_POLL_MS, message=self.message)
+        if self.snapshot and self.limits.mode != "open":  # then nothing that is reserved can be lost
+            place.claim_in_ms = max(0, called.lease_end_ms - self.snapshot.now_ms)
+            place.can_extend = called.can_extend
+        return place
 
     def _closed(self, chance: float) -> Place:
         return Place("closed", self._poll_after_ms(None, 0, chance), message=self.message)

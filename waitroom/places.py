@@ -1,7 +1,7 @@
-"""What a visitor asks of waitroom about the own place: where it stands, what is drawn, and to leave. All of a crowd
-asks this again and again: it is answered without Redis, from what is known here, wherever that can be."""
+"""What a visitor asks of waitroom about the own place: where it stands, what is drawn, for more time, and to leave. All
+of a crowd asks this again and again: it is answered without Redis, from what is known here, wherever that can be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qs, unquote
@@ -20,9 +20,9 @@ from waitroom.wire.cookies import cookie
 from waitroom.wire.heads import Block
 
 PREFIX = f"{OWN_PREFIX}rooms/".encode()
-METHODS = {"place": (b"GET", b"HEAD"), "draw": (b"GET", b"HEAD"), "leave": (b"POST",)}
+METHODS = {"place": (b"GET", b"HEAD"), "draw": (b"GET", b"HEAD"), "extend": (b"POST",), "leave": (b"POST",)}
 MOST_QUESTIONS = 4096
-About = Literal["place", "draw", "leave"]
+About = Literal["place", "draw", "extend", "leave"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ class Places:
                 if told is None:
                     return Say("draw", problem(404, "no_draw", "No draw here", f"{room.title} draws no places."))
                 return Say("draw", self._answers.draw(told))
+            case "extend":
+                return await self._extend(room, key, asking)
             case "leave":
                 return await self._leave(room, key, asking)
 
@@ -86,7 +88,7 @@ class Places:
         if not room.has_key(key):
             return problem(404, "no_line", "No such line", f"Room {name!r} has no line of key {key!r}.")
         match about:
-            case "place" | "draw" | "leave":
+            case "place" | "draw" | "extend" | "leave":
                 if method in METHODS[about]:
                     return Question(room, key, about, ticket_names(room.name, key), admission_names(room.name, key))
                 allowed = b", ".join(METHODS[about]).decode()
@@ -95,10 +97,21 @@ class Places:
             case _:
                 return problem(404, "not_found", "Not found", f"Waitroom has nothing at {path.decode('latin-1')}.")
 
+    async def _extend(self, room: Room, key: str, asking: Asking) -> Say:
+        try:
+            place = await self._reception.extend(room, self._judge.visit(room, key, asking))
+        except StoreLostError:
+            return self._store_lost(room, asking)
+        return Say("extend", self._answers.extended(place, asking))
+
     async def _leave(self, room: Room, key: str, asking: Asking) -> Say:
         try:
             await self._reception.release(room, self._judge.visit(room, key, asking))
         except StoreLostError:
-            return Say("refuse", self._answers.store_lost(room, asking))
+            return self._store_lost(room, asking)
         cookies = self._papers.removed(room, key, secure=asking.client.is_secure)
         return Say("leave", self._answers.left(room, asking), cookies)
+
+    def _store_lost(self, room: Room, asking: Asking) -> Say:
+        """The page that says so comes back by itself, with a GET: not to what only a POST may ask."""
+        return Say("refuse", self._answers.store_lost(room, replace(asking, target="/")))

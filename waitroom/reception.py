@@ -1,6 +1,6 @@
 """Receives each request: lets the gate decide by what is recognized, and asks the line what the gate lacks."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from waitroom.admission import Admission
@@ -95,6 +95,14 @@ class Reception:
 
     async def place(self, room: Room, visit: Visit) -> Place:
         """Where a visitor stands, and a sign of its presence. Redis is asked only for a number that was passed."""
+        return await self._placed(room, visit, self._stood)
+
+    async def extend(self, room: Room, visit: Visit) -> Place:
+        """Gives a called visitor another claim window, once; where it stands then. Raises StoreLostError."""
+        return await self._placed(room, visit, lambda line, number: line.extend(number))
+
+    async def _placed(self, room: Room, visit: Visit, ask: Callable[[Line, int], Awaitable[Standing]]) -> Place:
+        """Where a visitor stands, by what `ask` says of the number."""
         line = await self._line(room, replace(visit, joins=False))
         if line is None:
             return Place("none", poll_after_ms=NOTHING_TO_WAIT_FOR_MS)
@@ -103,8 +111,7 @@ class Reception:
         ticket = self._recognition.ticket(room, line, visit.ticket, visit.identity)
         if ticket is None or line.is_void(ticket.epoch):
             return Place("none", poll_after_ms=NOTHING_TO_WAIT_FOR_MS)
-        standing = self._standing(line, ticket.number) or await self._looked(line, ticket.number)
-        return self._outlooks.place(room, line, ticket, standing)
+        return self._outlooks.place(room, line, ticket, await ask(line, ticket.number))
 
     def waiting(self, room: Room, key: str, ticket: Ticket, standing: Standing) -> Place:
         """The place of a visitor of whom the gate has decided that it waits."""
@@ -189,7 +196,11 @@ class Reception:
         except StoreLostError:
             return Unreachable()
 
-    async def _looked(self, line: Line, number: int) -> Standing:
+    async def _stood(self, line: Line, number: int) -> Standing:
+        """What is said of a number to who only looks: it is not claimed."""
+        known = self._standing(line, number)
+        if known:
+            return known
         try:
             return await line.look(number)
         except StoreLostError:

@@ -67,7 +67,7 @@ class RoomSettings(Table):
     session_s: Seconds = 600
     """a lease; activity renews it"""
     claim_s: Annotated[int, Field(ge=5, le=3_600)] = 60
-    """how long a called visitor has to come"""
+    """how long a called visitor has to come; by one click, as long again"""
     presence_s: Annotated[int, Field(ge=5, le=3_600)] = 60
     """who is not seen for this long is passed over, and keeps the number"""
     opens_at: Moment | None = None

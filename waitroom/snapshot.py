@@ -17,9 +17,10 @@ class Snapshot:
     """The reply of advance.lua, parsed; times are of Redis's clock.
 
     `here` is the bitmap of the present numbers behind head, from the number `here_from` on, the high bit first: an
-    eighth of a byte for each that waits. `missed` counts the leases that ended without having been claimed. `ended`
-    counts the numbers whose lease was given back before its end, or that were revoked; `newly_ended` has the last of
-    them, the newest first, each with the time until which it is refused, or 0.
+    eighth of a byte for each that waits. `extended` counts the claim windows that were, and `missed` the leases that
+    ended without having been claimed. `ended` counts the numbers whose lease was given back before its end, or that
+    were revoked; `newly_ended` has the last of them, the newest first, each with the time until which it is refused,
+    or 0.
     """
 
     now_ms: int
@@ -34,6 +35,7 @@ class Snapshot:
     joined: int
     called: int
     claimed: int
+    extended: int
     released: int
     missed: int
     ended: int
@@ -45,10 +47,10 @@ class Snapshot:
     @classmethod
     def from_reply(cls, reply: Sequence[Any]) -> "Snapshot":
         """Reads the reply of advance.lua (its header gives the order)."""
-        limits = Limits.from_reply(reply[15:30])
-        here_from, here, newly_ended = reply[30:]
+        limits = Limits.from_reply(reply[16:31])
+        here_from, here, newly_ended = reply[31:]
         ended = tuple((int(number), int(until)) for number, until in (pair.split(b":") for pair in newly_ended))
-        values: list[Any] = [*reply[:15], limits, here_from, here, ended]
+        values: list[Any] = [*reply[:16], limits, here_from, here, ended]
         return cls(*values)
 
     @property

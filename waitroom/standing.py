@@ -11,9 +11,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """Holds a place inside until `lease_end_ms` (Redis's clock): reserved, or already claimed."""
+    """Holds a place inside until `lease_end_ms` (Redis's clock): reserved, or already claimed. `can_extend` says that
+    it is reserved, and that the claim window may be extended, once."""
 
     lease_end_ms: int
+    can_extend: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +62,7 @@ def _from_pair(kind: int, value: int) -> Standing:
             return Spent()
         case 4:
             return Revoked(value)
+        case 5:
+            return Called(value, can_extend=True)
         case _:
-            raise ValueError(f"poll.lua and claim.lua answer no kind {kind}")
+            raise ValueError(f"poll.lua, claim.lua and extend.lua answer no kind {kind}")

@@ -21,6 +21,7 @@ TRANSITIONS = {
     "join": ("_clock", "_line", "_advance", "join"),
     "poll": ("_clock", "_line", "poll"),
     "claim": ("_clock", "_line", "claim"),
+    "extend": ("_clock", "_line", "extend"),
     "release": ("_clock", "_line", "release"),
     "revoke": ("_clock", "_line", "revoke"),
     "restore": ("_clock", "_line", "restore"),

@@ -106,6 +106,9 @@ class LineBench:
     def claim(self, *numbers: int) -> list[Standing]:
         return from_reply(self._run("claim", self.now_ms, *_real(numbers)))
 
+    def extend(self, *numbers: int) -> list[Standing]:
+        return from_reply(self._run("extend", self.now_ms, *_real(numbers)))
+
     def release(self, *numbers: int) -> int:
         released: int = self._run("release", *_real(numbers))
         return released

@@ -182,6 +182,14 @@ class LineMachine(RuleBasedStateMachine):
         self.learn(self.line)
 
     @precondition(lambda self: self.model)
+    @rule(who=SOME)
+    def extend(self, who: int) -> None:
+        """Some ask for more time, called or not, as often as they like."""
+        numbers = self.some(who)
+        assert self.bench.extend(*numbers) == [self.line.extend(number, self.now_ms) for number in numbers]
+        self.learn(self.line)
+
+    @precondition(lambda self: self.model)
     @rule(who=ONE)
     def release(self, who: int) -> None:
         number = self.one(who)
@@ -345,7 +353,8 @@ class LineMachine(RuleBasedStateMachine):
         assert (snapshot.tail, snapshot.head, snapshot.arrived) == (line.tail, line.head, line.arrived)
         assert (snapshot.inside, snapshot.late) == (len(line.inside), len(line.late))
         assert (snapshot.joined, snapshot.called) == (line.joined, line.called)
-        assert (snapshot.claimed, snapshot.released) == (line.claimed, line.released)
+        assert (snapshot.claimed, snapshot.extended) == (line.claimed, line.extensions)
+        assert snapshot.released == line.released
         assert (snapshot.ended, snapshot.newly_ended) == (len(line.ended), tuple(line.ended))
         assert snapshot.limits == line.limits
         assert snapshot.waiting == len(line.here) + len(line.late)

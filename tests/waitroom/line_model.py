@@ -42,6 +42,7 @@ class LineModel:
     seen: set[int] = field(default_factory=set)
     late: dict[int, int] = field(default_factory=dict)  # number to when it was last seen
     inside: dict[int, int] = field(default_factory=dict)  # number to the end of its lease
+    extended: set[int] = field(default_factory=set)  # since they were called last
     spent: set[int] = field(default_factory=set)
     revoked: dict[int, int] = field(default_factory=dict)  # number to until when
     people: dict[str, tuple[Given, str]] = field(default_factory=dict)  # identity to its place, and the draw of that
@@ -55,6 +56,7 @@ class LineModel:
     joined: int = 0
     called: int = 0
     claimed: int = 0
+    extensions: int = 0
     released: int = 0
     ended: list[tuple[int, int]] = field(default_factory=list)  # number and until when it is refused, the newest first
 
@@ -125,7 +127,7 @@ class LineModel:
             self.seen.add(number)
             return Waiting()
         if self.inside.get(number, 0) > now_ms:
-            return Called(self.inside[number])
+            return Called(self.inside[number], can_extend=number not in self.spent | self.extended)
         if number in self.spent:
             return Spent()
         self._note_elder(number)
@@ -137,6 +139,15 @@ class LineModel:
             self.inside[number] = max(standing.lease_end_ms, now_ms + self.limits.session_ms)
             self.claimed += number not in self.spent
             self.spent.add(number)
+            return Called(self.inside[number])
+        return standing
+
+    def extend(self, number: int, now_ms: int) -> Standing:
+        standing = self.poll(number, now_ms)
+        if isinstance(standing, Called) and standing.can_extend:
+            self.inside[number] += self.limits.claim_ms
+            self.extended.add(number)
+            self.extensions += 1
             return Called(self.inside[number])
         return standing
 
@@ -310,6 +321,7 @@ class LineModel:
 
     def _call(self, number: int, now_ms: int) -> None:
         self.inside[number] = now_ms + self.limits.claim_ms
+        self.extended.discard(number)
         self.bucket -= CALL
         self.called += 1
         self.late.pop(number, None)

@@ -78,6 +78,10 @@ PLACES = st.builds(
     opens_in_ms=st.integers(),
     opens_ms=st.integers(),
     draw=st.none() | DRAWS,
+    claim_in_ms=COUNTS,
+    can_extend=st.booleans(),
+    is_late=st.booleans(),
+    kept_until_ms=COUNTS,
 )
 
 
@@ -170,7 +174,10 @@ def test_place_is_json_whatever_it_holds(place: Place) -> None:
         ("Cache-Control", "private, no-store"),
     )
     assert json.loads(response.body) == json.loads(json.dumps(asdict(place)))
-    names = "state position waiting wait_s paused poll_after_ms message opens_in_ms opens_ms draw"
+    names = (
+        "state position waiting wait_s paused poll_after_ms message opens_in_ms opens_ms draw claim_in_ms can_extend "
+        "is_late kept_until_ms"
+    )
     assert list(json.loads(response.body)) == names.split()
 
 

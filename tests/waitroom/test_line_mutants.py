@@ -64,12 +64,16 @@ MUTATIONS = {
     "the late are not served first": Mutation("redis.call('ZPOPMIN', LATE, room)", "{}"),
     "the late who went away hold up the line": Mutation("if #gone == 0 then return end", "if true then return end"),
     "who left comes back late": Mutation("  else\n    spend(number)\n", "  else\n"),
-    "an ended lease can be renewed": Mutation("if lease > now then return CALLED", "if lease > 0 then return CALLED"),
+    "an ended lease can be renewed": Mutation("if lease > now then return", "if lease > 0 then return"),
     "ended leases keep their places": Mutation("redis.call('ZREM', INSIDE, unpack(over))", ""),
     "a claim shortens a lease": Mutation(
         "lease = math.max(lease, now + line.session_ms)", "lease = now + line.session_ms"
     ),
-    "who waits may claim": Mutation("if kind == CALLED then", "if kind == CALLED or kind == WAITING then"),
+    "who waits may claim": Mutation("if kind == CALLED or", "if kind == CALLED or kind == WAITING or"),
+    "a claim window is extended however often": Mutation("lease - 0.5", "lease"),
+    "a claimed lease is extended": Mutation("return (spent or is_extended) and", "return is_extended and"),
+    "an extension counts from now": Mutation("lease = lease + line.claim_ms", "lease = now + line.claim_ms"),
+    "an extended lease ends a millisecond early": Mutation("return math.ceil(stored)", "return math.floor(stored)"),
     "one joiner too many is called": Mutation("if #numbers == free then", "if #numbers > free then"),
     "joiners who are called do not move head": Mutation("if #numbers > 0 then pass(line, numbers[#numbers]) end", ""),
     "a ticket ahead does not raise tail": Mutation("line.tail = math.max(line.tail, tail)\n  pass", "pass"),

@@ -566,13 +566,14 @@ class TestAfterALoss:
         [
             lambda line: line.poll(1),
             lambda line: line.claim(1),
+            lambda line: line.extend(1),
             lambda line: line.release(1),
             lambda line: line.revoke(1),
             lambda line: line.restore((1, START_MS + 600_000)),
             lambda line: line.remind(0, b"\x40"),
             lambda line: line.reset(2),
         ],
-        ids=["poll", "claim", "release", "revoke", "restore", "remind", "reset"],
+        ids=["poll", "claim", "extend", "release", "revoke", "restore", "remind", "reset"],
     )
     def test_a_line_that_redis_forgot_says_so(self, line: LineBench, ask: Callable[[LineBench], object]) -> None:
         with pytest.raises(ResponseError, match="NOLINE"):
@@ -614,6 +615,92 @@ class TestLate:
             line.poll(11)
             line.pass_ms(9_999)
             assert line.advance().late == 1
+
+
+class TestExtension:
+    """Ten are called; the claim window is a minute."""
+
+    @pytest.fixture
+    def called(self, line: LineBench) -> LineBench:
+        line.waiting(11)
+        return line
+
+    def test_adds_a_claim_window_to_the_one_that_is_left(self, called: LineBench) -> None:
+        called.pass_ms(59_999)
+        assert called.poll(1) == [Called(START_MS + 60_000, can_extend=True)]
+        assert called.extend(1) == [Called(START_MS + 120_000)]
+        assert called.poll(1) == [Called(START_MS + 120_000)]
+        assert called.advance().extended == 1
+
+    def test_is_given_once(self, called: LineBench) -> None:
+        """I5: however often somebody asks, the next waits for two claim windows at most."""
+        for _ in range(3):
+            assert called.extend(1) == [Called(START_MS + 120_000)]
+        called.claim(*range(2, 11))
+        called.pass_ms(119_999)
+        called.poll(11)
+        called.advance()
+        assert 1 in called.inside()
+        assert called.extend(1) == [Called(START_MS + 120_000)]
+        called.pass_ms(1)
+        called.advance()
+        assert called.inside() == list(range(2, 12))
+        assert called.extend(1) == [Late(0)]
+
+    def test_is_given_anew_with_another_call(self, called: LineBench) -> None:
+        """Who came too late for one is served before the rest."""
+        called.extend(1)
+        called.pass_ms(120_000)
+        called.poll(1)
+        called.advance()
+        assert called.extend(1) == [Called(START_MS + 240_000)]
+
+    def test_does_not_come_after_the_claim(self, called: LineBench) -> None:
+        called.claim(1)
+        assert called.extend(1) == [Called(START_MS + 600_000)]
+        assert called.advance().extended == 0
+
+    def test_takes_nothing_from_the_claim(self, called: LineBench) -> None:
+        called.extend(1)
+        assert called.claim(1) == [Called(START_MS + 600_000)]
+
+    def test_is_not_for_who_waits_or_is_late_or_was_revoked(self, called: LineBench) -> None:
+        """It is a sign of presence, as a poll is."""
+        called.revoke(2)
+        called.pass_ms(60_000)
+        assert called.extend(11, 3, 2) == [Waiting(), Late(0), Revoked(START_MS + 86_400_000)]
+        called.advance()
+        assert called.inside() == [3, 11]
+
+    def test_ends_with_the_place_that_was_given_back(self, called: LineBench) -> None:
+        called.extend(1, 2)
+        called.release(1)
+        called.revoke(2)
+        assert called.extend(1, 2) == [Spent(), Revoked(START_MS + 86_400_000)]
+        assert called.inside() == list(range(3, 11))
+
+    def test_outlives_a_reset_as_the_place_does(self, called: LineBench) -> None:
+        called.extend(1)
+        called.reset(2)
+        assert called.poll(1) == [Called(START_MS + 120_000)]
+
+    def test_is_no_shorter_once_the_place_was_restored(self, called: LineBench) -> None:
+        """A process knew of the call only."""
+        called.extend(1)
+        assert called.restore((1, START_MS + 60_000)) == [START_MS + 120_000]
+        assert called.claim(1) == [Called(START_MS + 600_000)]
+
+    def test_is_asked_for_anew_after_redis_was_emptied(self, called: LineBench, redis: PrivateRedis) -> None:
+        """Nobody knows of places that are only reserved: who had one comes first again."""
+        called.extend(1)
+        called.known = (1, 11, 10)
+        redis.client.flushall()
+        called.advance()
+        assert called.extend(1) == [Late(0)]
+        called.pass_ms(30_000)
+        called.poll(1)
+        called.advance()
+        assert called.poll(1) == [Called(START_MS + 90_000, can_extend=True)]
 
 
 class TestRevoked:

@@ -1,7 +1,9 @@
 """What a waiting visitor is told by the short way is what the long way says."""
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,11 +11,11 @@ from waitroom.estimate import Estimate
 from waitroom.limits import Limits, Mode
 from waitroom.place import Outlook
 from waitroom.snapshot import Snapshot
-from waitroom.standing import Waiting
+from waitroom.standing import Called, Late, Revoked, Spent, Standing, Waiting
 
 MODES: list[Mode] = ["auto", "queue", "hold", "open", "closed"]
 LIMITS = Limits(1, 0, "auto", 600, 10, 200, 60_000, 60_000, 600_000)
-SNAPSHOT = Snapshot(1000, 0, 0, 1, 90, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, LIMITS, 11, b"\xa5" * 10, ())
+SNAPSHOT = Snapshot(1000, 0, 0, 1, 90, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, LIMITS, 11, b"\xa5" * 10, ())
 
 
 @given(
@@ -45,3 +47,53 @@ def test_a_rate_of_nothing_says_that_the_origin_is_down() -> None:
     limits = replace(LIMITS, rate_per_minute=0)
     place = Outlook(replace(SNAPSHOT, limits=limits), None, limits, 10, "Soon.").place(50, Waiting(), 0.5)
     assert (place.paused, place.wait_s) == ("origin", None)
+
+
+def outlook(**limits: Any) -> Outlook:
+    """Of a line that was seen at 1000 ms."""
+    given = replace(LIMITS, **limits)
+    return Outlook(replace(SNAPSHOT, limits=given), None, given, 10, "Soon.")
+
+
+def test_the_called_are_told_how_long_their_place_is_reserved_by_the_clock_of_the_line() -> None:
+    place = outlook().place(5, Called(41_000, can_extend=True), 0.5)
+    assert (place.state, place.claim_in_ms, place.can_extend) == ("called", 40_000, True)
+
+
+def test_a_reserved_place_that_has_just_ended_ends_now() -> None:
+    assert outlook().place(5, Called(999), 0.5).claim_in_ms == 0
+
+
+@pytest.mark.parametrize("standing", [Waiting(), Called(41_000, can_extend=True)])
+def test_while_the_room_is_open_no_place_is_reserved_that_could_be_lost(standing: Standing) -> None:
+    place = outlook(mode="open").place(5, standing, 0.5)
+    assert (place.state, place.claim_in_ms, place.can_extend) == ("called", None, False)
+
+
+def test_only_the_late_are_told_that_they_are() -> None:
+    assert outlook().place(5, Late(0), 0.5).is_late
+    assert not outlook().place(50, Waiting(), 0.5).is_late
+
+
+@pytest.mark.parametrize(
+    ("limits", "standing", "kept_until_ms"),
+    [
+        ({}, Waiting(), 604_800_000),
+        ({}, Late(0), 604_800_000),
+        ({}, Called(41_000), 604_800_000),
+        ({}, Spent(), None),
+        ({}, Revoked(41_000), None),
+        ({"opens_ms": 2_000}, Waiting(), 604_800_000),
+        ({"closes_ms": 5_000}, Waiting(), 5_000),
+        ({"closes_ms": 604_800_001}, Waiting(), 604_800_000),
+        ({"closes_ms": 500}, Waiting(), None),
+        ({"closes_ms": 500}, Called(41_000), None),
+        ({"mode": "closed"}, Waiting(), None),
+    ],
+)
+def test_a_place_is_kept_as_long_as_the_cookie_or_until_the_line_closes(
+    limits: dict[str, Any], standing: Standing, kept_until_ms: int | None
+) -> None:
+    """The ticket was issued at 0."""
+    seen = outlook(**limits)
+    assert seen.kept_until_ms(seen.place(50, standing, 0.5), 0) == kept_until_ms

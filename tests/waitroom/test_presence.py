@@ -89,7 +89,8 @@ async def test_a_phone_that_wakes_after_its_turn_is_the_next(
         await inside.leave()
         await until_state("called", second)
         await second.get()
-        assert (await phone.place())["position"] == 1
+        told = await phone.place()
+        assert (told["position"], told["is_late"]) == (1, True)
         await until_position(third, 2)
         await second.leave()
         await until_state("called", phone)

@@ -105,6 +105,22 @@ async def test_who_can_not_leave_just_now_keeps_the_place(
         assert "path" in await response.json()
 
 
+@pytest.mark.parametrize("about", ["leave", "extend"])
+async def test_what_can_not_be_done_just_now_is_said_and_asked_again_by_no_page(
+    waitroom: Waitroom, own_redis: PrivateRedis, visitors: list[aiohttp.ClientSession], about: str
+) -> None:
+    """It would come back with a GET, which does neither."""
+    own_redis.kill()
+    await until(lambda: store_lost(waitroom))
+    url = f"{waitroom.url}/.waitroom/rooms/site/{about}"
+    async with visitors[2].post(url) as response:
+        assert (response.status, (await response.json())["code"]) == (503, "store_lost")
+    async with visitors[2].post(url, headers=PAGE) as response:
+        assert response.status == 503
+        assert response.headers["Retry-After"]
+        assert f"rooms/site/{about}" not in await response.text()
+
+
 @pytest.mark.parametrize("loss", ["killed, empty on return", "frozen, all kept"])
 async def test_every_visitor_has_the_same_number_and_turn_afterwards(
     waitroom: Waitroom, own_redis: PrivateRedis, visitors: list[aiohttp.ClientSession], loss: str

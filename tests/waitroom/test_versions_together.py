@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.servers import PrivateRedis
 from tests.waitroom.earlier_line import EarlierBench, fields
-from tests.waitroom.line_bench import LineBench
+from tests.waitroom.line_bench import START_MS, LineBench
+from waitroom.standing import Called
 
 TEXTS = {"mode", "draw", "server", "revised"}
 Both = tuple[EarlierBench, LineBench]
@@ -49,6 +50,30 @@ def test_whoever_waits_is_called_in_turn_by_the_other_version(
     assert after.inside() == numbers[2:4]
     assert after.waiting(2) == [7, 8]
     assert_whole(redis)
+
+
+def test_an_extended_claim_window_holds_for_the_earlier_version_too(both: Both) -> None:
+    """It knows of none: to the millisecond, and once the number is claimed there is no trace of it."""
+    earlier, current = both
+    current.waiting(3)
+    assert current.extend(1) == [Called(START_MS + 120_000)]
+    for line in both:
+        line.pass_ms(119_999)
+    look(earlier)
+    assert 1 in earlier.inside()
+    assert earlier.claim(1) == [Called(earlier.now_ms + 600_000)]
+    assert current.extend(1) == [Called(earlier.now_ms + 600_000)]
+
+
+def test_an_extended_claim_window_ends_with_the_earlier_version_too(both: Both) -> None:
+    earlier, current = both
+    current.waiting(3)
+    current.extend(1)
+    for line in both:
+        line.pass_ms(120_000)
+    earlier.poll(3)
+    look(earlier)
+    assert 1 not in earlier.inside()
 
 
 @pytest.mark.parametrize("way", [upgraded, rolled_back])

@@ -62,6 +62,10 @@ class Visitor:
     async def place(self, room: str = "site", key: str = "", at: Waitroom | None = None) -> dict[str, Any]:
         return (await self.get(_own(room, key, "place"), {}, at)).json
 
+    async def extend(self, room: str = "site", key: str = "", at: Waitroom | None = None) -> dict[str, Any]:
+        """Asks for more time to come."""
+        return (await self.ask("POST", _own(room, key, "extend"), {}, at)).json
+
     async def leave(self, room: str = "site", key: str = "") -> Got:
         return await self.ask("POST", _own(room, key, "leave"), PAGE)
 

@@ -6,7 +6,8 @@
 --   seen     bitmap   the next `here`, collected during this presence window
 --   late     zset     number by number: absent when passed, and back
 --   back     zset     number by when it was last seen (ms): the late who are present
---   inside   zset     number by the end of its lease (ms)
+--   inside   zset     number by the end of its lease (ms); half a millisecond less where its claim window was extended: no
+--                     whole millisecond lies between, so that this ends with the lease, and changes nothing else
 --   spent    hash     bitmaps of 1024 numbers each: the lease was claimed once, so that it can't be late
 --   revoked  zset     number by until when it is refused (ms)
 --   ended    list     number:until, the newest first: the lease was given back before its end (until is 0), or the number
@@ -40,14 +41,15 @@ local CHUNK = 1024
 local MOST_ENDED = 256
 
 -- What the line says of a number: a kind, and a value that goes with it.
-local WAITING, CALLED, LATECOMER, USED, REFUSED = 0, 1, 2, 3, 4
--- value: 0, lease end (ms), rank among the late from 0, 0, until when (ms)
+local WAITING, CALLED, LATECOMER, USED, REFUSED, EXTENDABLE = 0, 1, 2, 3, 4, 5
+-- value: 0, lease end (ms), rank among the late from 0, 0, until when (ms), lease end (ms): called, not claimed yet, and
+-- the claim window was not extended yet
 
 local TEXTS = { 'mode', 'draw', 'server', 'revised' }
 local NUMBERS = {
   'born_ms', 'lost_ms', 'epoch', 'tail', 'head', 'origin', 'arrived', 'given_ms', 'base', 'window_ms', 'bucket',
-  'refilled_ms', 'advanced_ms', 'calls_from_ms', 'gives_from_ms', 'joined', 'called', 'claimed', 'released', 'missed',
-  'ended', 'version', 'edited_ms', 'rate', 'burst', 'cap', 'claim_ms', 'presence_ms', 'session_ms', 'opens_ms',
+  'refilled_ms', 'advanced_ms', 'calls_from_ms', 'gives_from_ms', 'joined', 'called', 'claimed', 'extended', 'released',
+  'missed', 'ended', 'version', 'edited_ms', 'rate', 'burst', 'cap', 'claim_ms', 'presence_ms', 'session_ms', 'opens_ms',
   'closes_ms', 'draw_size', 'idle_ms', 'revision',
 }
 
@@ -150,6 +152,12 @@ local function spend(number)
   return true
 end
 
+-- The end of a number's lease (ms), 0 where it has none; and whether its claim window was extended.
+local function lease_of(number)
+  local stored = tonumber(redis.call('ZSCORE', INSIDE, number) or 0)
+  return math.ceil(stored), stored % 1 > 0
+end
+
 -- Tells every process, by the next snapshot, that what it knows of a number holds no more.
 local function note_end(line, number, refused_ms)
   redis.call('LPUSH', ENDED, string.format('%.0f:%.0f', number, refused_ms))
@@ -188,9 +196,10 @@ local function see(line, number, now)
     redis.call('SETBIT', SEEN, number - line.base, 1)
     return WAITING, 0
   end
-  local lease = tonumber(redis.call('ZSCORE', INSIDE, number) or 0)
-  if lease > now then return CALLED, lease end
-  if is_spent(number) then return USED, 0 end
+  local lease, is_extended = lease_of(number)
+  local spent = is_spent(number)
+  if lease > now then return (spent or is_extended) and CALLED or EXTENDABLE, lease end
+  if spent then return USED, 0 end
   note_elder(line, number)
   return be_late(number, now)
 end

@@ -3,8 +3,8 @@
 -- ARGV  1      the time (ms), or '' for Redis's own
 --       2      the tick (ms): what was advanced within it is not advanced again
 --       3..23  limits and what the caller knew: see _advance.lua
--- Reply  now, born, lost (ms), epoch, tail, head, arrived, inside, late, joined, called, claimed, released, missed,
---        ended,
+-- Reply  now, born, lost (ms), epoch, tail, head, arrived, inside, late, joined, called, claimed, extended,
+--        released, missed, ended,
 --        version, edited (ms), mode, rate (a minute), burst, cap, claim, presence, session, opens, closes (ms), draw,
 --        size of the draw, idle (ms), revision,
 --        the first number of `here`, `here` from the byte of head + 1 on, the newest of `ended`
@@ -14,7 +14,7 @@ local function snapshot(line, now)
   return {
     now, line.born_ms, line.lost_ms, line.epoch, line.tail, line.head, line.arrived,
     redis.call('ZCARD', INSIDE), redis.call('ZCARD', LATE),
-    line.joined, line.called, line.claimed, line.released, line.missed, line.ended,
+    line.joined, line.called, line.claimed, line.extended, line.released, line.missed, line.ended,
     line.version, line.edited_ms, line.mode, line.rate, line.burst, line.cap,
     line.claim_ms, line.presence_ms, line.session_ms, line.opens_ms, line.closes_ms, line.draw, line.draw_size,
     line.idle_ms, line.revision,

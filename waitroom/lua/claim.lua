@@ -10,7 +10,7 @@ local now = clock(ARGV[1])
 local line = load()
 if not line then return NO_LINE end
 
-local function extend(number, lease)
+local function claimed(number, lease)
   lease = math.max(lease, now + line.session_ms)
   redis.call('ZADD', INSIDE, lease, number)
   if spend(number) then line.claimed = line.claimed + 1 end
@@ -21,7 +21,7 @@ local answer = {}
 for i = 2, #ARGV do
   local number = tonumber(ARGV[i])
   local kind, value = see(line, number, now)
-  if kind == CALLED then value = extend(number, value) end
+  if kind == CALLED or kind == EXTENDABLE then kind, value = CALLED, claimed(number, value) end
   answer[#answer + 1] = kind
   answer[#answer + 1] = value
 end

@@ -14,7 +14,7 @@ local function restored(number, lease)
   heal(line, number, number, now)
   note_elder(line, number)
   if tonumber(redis.call('ZSCORE', REVOKED, number) or 0) > now then return 0 end
-  local held = tonumber(redis.call('ZSCORE', INSIDE, number) or 0)
+  local held = lease_of(number)
   if math.max(lease, held) <= now then return 0 end
   local rests = now < line.calls_from_ms and line.origin == 0
   if held == 0 and not rests and redis.call('ZCARD', INSIDE) >= line.cap then

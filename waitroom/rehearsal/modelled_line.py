@@ -107,7 +107,7 @@ class ModelledLine:
             return WAITING
         lease_ms = self.leases.get(number, 0)
         if lease_ms > now_ms:
-            return Called(lease_ms)
+            return Called(lease_ms, can_extend=not self._spent[number])
         if self._spent[number]:
             return SPENT
         if number not in self._late:
