@@ -235,12 +235,17 @@ class Line:
 
     async def _restore(self, leases: list[tuple[int, int]]) -> list[bool]:
         ends = await self._run("restore", [REDIS_CLOCK, *(value for lease in leases for value in lease)])
-        for (number, _), end_ms in zip(leases, ends, strict=True):
-            if end_ms:
-                self.hold_lease(number, end_ms)
-            else:
+        restored = [(number, end_ms) for (number, _), end_ms in zip(leases, ends, strict=True)]
+        # Redis may have heard of a release before it had the lease back.
+        given_back = [number for number, end_ms in restored if end_ms and number in self._ended]
+        if given_back:
+            await self._run("release", given_back)
+        for number, end_ms in restored:
+            if not end_ms:
                 self._end(number)
-        return [end_ms > 0 for end_ms in ends]
+            elif number not in self._ended:
+                self.hold_lease(number, end_ms)
+        return [self.lease_end_ms(number) > 0 for number, _ in leases]
 
     async def _join(self, identities: list[str]) -> list[Joined | None]:
         """None where no arrival can be given just now."""

@@ -99,6 +99,33 @@ async def test_what_redis_has_lost_it_gets_back_whoever_notices_first(
     assert isinstance(await line.look(revoked), Revoked)
 
 
+@pytest.mark.parametrize("heard_first", ["release", "restore"])
+async def test_a_place_that_is_given_back_while_leases_come_back_stays_free(
+    line: Line, store: Store, redis: PrivateRedis, monkeypatch: pytest.MonkeyPatch, heard_first: str
+) -> None:
+    """Whichever of the two Redis hears of first."""
+    inside, *_ = await in_force(line)
+    redis.client.flushall()
+    run = store.run
+
+    async def run_while_the_visitor_leaves(transition: str, *arguments: Any) -> Any:
+        if transition != "restore":
+            return await run(transition, *arguments)
+        monkeypatch.setattr(store, "run", run)
+        if heard_first == "release":
+            await line.release(inside)
+        reply = await run(transition, *arguments)
+        if heard_first == "restore":
+            await line.release(inside)
+        return reply
+
+    monkeypatch.setattr(store, "run", run_while_the_visitor_leaves)
+    await line.tick()
+    assert not redis.client.exists("wr:{site}:inside")
+    assert line.has_ended(inside)
+    assert line.lease_end_ms(inside) == 0
+
+
 async def test_what_could_not_be_given_back_is_given_back_with_the_next_tick(
     line: Line, store: Store, redis: PrivateRedis
 ) -> None:
