@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.waitroom.test_rooms import room
 from waitroom.adaptive_terms import AdaptiveTerms
 from waitroom.desk.in_force import InForce
 from waitroom.desk.keepsake import Keepsake
-from waitroom.desk.overrides import Adapted
+from waitroom.desk.overrides import Adapted, Overrides
 from waitroom.desk.pulse import Heard, Pulse
 from waitroom.desk.room_desk import RoomDesk
 from waitroom.desk.vitals import Vitals
@@ -218,6 +218,38 @@ async def test_knobs_that_do_not_fit_together_change_nothing(desk: RoomDesk) -> 
     now_ms, overrides = await desk.read()
     assert {name: one.value for name, one in overrides.holding(now_ms).items()} == {"session_s": 900, "claim_s": 300}
     assert len(await desk.audit()) == 2
+
+
+class Slow(RoomDesk):
+    """Of an operator who is overtaken by another's act, once."""
+
+    def __init__(self, store: Store, faster: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(SITE, store)
+        self._faster = [faster]
+
+    async def read(self) -> tuple[int, Overrides]:
+        """What another changes a moment later."""
+        seen = await super().read()
+        await self._faster.pop()()
+        return seen
+
+
+async def test_of_two_operators_at_once_the_second_may_not_set_what_does_not_fit_the_firsts(
+    store: Store, desk: RoomDesk
+) -> None:
+    """Each of the two would fit the configuration: a session of 10 minutes, and a minute to claim."""
+    slow = Slow(store, lambda: desk.turn({"session_s": 100}, who="alice", why="quick"))
+    with pytest.raises(KnobError, match="session_s"):
+        await slow.turn({"claim_s": 200}, who="bob", why="slow phones")
+    assert list((await desk.read())[1].knobs) == ["session_s"]
+    assert [entry.who for entry in await desk.audit()] == ["alice"]
+
+
+async def test_of_two_operators_at_once_both_have_what_fits(store: Store, desk: RoomDesk) -> None:
+    slow = Slow(store, lambda: desk.turn({"cap": 7}, who="alice", why="full"))
+    _, overrides = await slow.turn({"claim_s": 90}, who="bob", why="slow phones")
+    assert {name: one.value for name, one in overrides.knobs.items()} == {"cap": 7, "claim_s": 90}
+    assert [(entry.who, entry.knob) for entry in await desk.audit()] == [("bob", "claim_s"), ("alice", "cap")]
 
 
 async def test_the_audit_log_says_who_what_from_to_and_why(desk: RoomDesk) -> None:

@@ -62,15 +62,23 @@ class RoomDesk:
     ) -> tuple[int, Overrides]:
         """Sets knobs over the configuration until a time, 0 for until they are cleared; None clears one. All processes
         have it within a second. Gives what `read` does. Raises KnobError, and then has changed nothing."""
-        now_ms, before = await self.read()
+        seen = await self.read()
+        while True:
+            now_ms, overrides, is_done = await self._turned(*seen, changes, [REDIS_CLOCK, who, why, until_ms])
+            if is_done:
+                return now_ms, overrides
+            seen = now_ms, overrides  # somebody else was faster
+
+    async def _turned(
+        self, now_ms: int, before: Overrides, changes: Mapping[str, int | str | None], how: Sequence[int | str]
+    ) -> tuple[int, Overrides, bool]:
+        """Turns knobs, unless others were since `before`: what `read` gives then, and whether it was done."""
         turned = {name: one.value for name, one in before.holding(now_ms).items()} | dict(changes)
         check(self._room, {name: value for name, value in turned.items() if value is not None})
         config = values_of(self._room)
         told = [_change(name, value, str(config[name])) for name, value in changes.items()]
-        reply = await self._store.run(
-            "turn", self._room.name, [REDIS_CLOCK, who, why, until_ms, before.to_json(), json.dumps(told)]
-        )
-        return int(reply[0]), Overrides.from_json(reply[1])
+        reply = await self._store.run("turn", self._room.name, [*how, before.to_json(), json.dumps(told)])
+        return int(reply[0]), Overrides.from_json(reply[1]), bool(reply[2])
 
     async def release(self, key: str, numbers: Sequence[int], *, who: str, why: str) -> int:
         """Gives places back; how many of the numbers held one. Raises NoSuchLineError."""

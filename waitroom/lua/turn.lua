@@ -1,4 +1,5 @@
--- turn: sets knobs of a room over the configuration, or clears them. Each change is in the audit log.
+-- turn: sets knobs of a room over the configuration, or clears them. Each change is in the audit log. Nothing is done
+-- where the caller does not know what was changed last: it has to look first if the knobs still fit together.
 --
 -- ARGV  1  the time (ms), or '' for Redis's own
 --       2  who
@@ -7,11 +8,13 @@
 --       5  the record that the caller knows (JSON), or ''
 --       6  the knobs (JSON): a list of { knob, value, config }; without a value it is cleared. `config`, a text, is what
 --          the configuration says.
--- Reply  now, the record (JSON)
+-- Reply  now, the record (JSON), 1 if the knobs were turned
 
 local now = clock(ARGV[1])
 local record = load()
-merge(record, read(ARGV[5]))
+local known = read(ARGV[5])
+if record.revision > known.revision then return { now, encoded(record), 0 } end
+merge(record, known)
 end_overrides(record, now)
 for _, change in ipairs(cjson.decode(ARGV[6])) do
   local before = record.knobs[change.knob]
@@ -28,4 +31,4 @@ for _, change in ipairs(cjson.decode(ARGV[6])) do
   end
 end
 save(record)
-return { now, encoded(record) }
+return { now, encoded(record), 1 }
