@@ -137,3 +137,18 @@ async def test_no_place_is_kept_longer_than_its_line(waitroom: Waitroom, come: C
         await inside.get()
         await waiting.get()
         assert (await waiting.place())["kept_until_ms"] == closes_at.timestamp() * 1000
+
+
+async def test_more_time_is_given_in_the_line_whose_key_is_named(waitroom: Waitroom, come: Come) -> None:
+    waitroom.set(paths=["/flights/{key}"], cap=1, rate_per_minute=6000)
+    async with waitroom.serving():
+        before, one = await come(waitroom), await come(waitroom)
+        await before.get("/flights/7")
+        await one.get("/flights/7")
+        await one.place(key="7")
+        await before.leave(key="7")
+        await until_state("called", one, key="7")
+        assert (await one.extend(key="8"))["state"] == "none"
+        assert (await one.place(key="7"))["can_extend"]
+        told = await one.extend(key="7")
+        assert (told["state"], told["can_extend"]) == ("called", False)
