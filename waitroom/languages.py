@@ -60,7 +60,9 @@ class Language:
     def moment(self, at: datetime) -> str:
         """Like `Monday, October 12, 2026, 8:00 AM UTC`: in the datetime's own zone."""
         day = dates.format_date(at, "full", locale=self.locale)
-        time = dates.format_time(at, "medium" if at.second else "short", locale=self.locale)
+        # The halves of the day by their wide names, as browsers write them: CLDR's short ones in Korean are English.
+        clock = self.locale.time_formats["medium" if at.second else "short"].pattern.replace("a", "aaaa", 1)
+        time = dates.format_time(at, clock, locale=self.locale)
         both = self.locale.datetime_formats["medium"].replace("{1}", day).replace("{0}", time)
         return f"{both} {at.tzname()}"
 
@@ -94,7 +96,9 @@ class Languages:
             tag, _, parameter = item.partition(";")
             weights[tag.strip()] = _weight(parameter.strip())
         accepted = sorted([tag for tag, weight in weights.items() if weight > 0], key=lambda tag: -weights[tag])
-        return negotiate_locale(accepted, self.codes, sep="-")
+        found = negotiate_locale(accepted, self.codes, sep="-") or ""
+        # Case tells nothing in a tag (RFC 5646, section 2.1.1), and Babel gives back what was asked for.
+        return next((code for code in self.codes if code.lower() == found.lower()), None)
 
 
 def _read(code: str) -> Language:

@@ -2,7 +2,8 @@
 
 const page = document.querySelector("main");
 const words = JSON.parse(page.dataset.words);
-const number = new Intl.NumberFormat(page.dataset.tag);
+// As the server does: some languages, such as Spanish, would leave four digits together.
+const number = new Intl.NumberFormat(page.dataset.tag, { useGrouping: "always" });
 const inUnits = (value, unit) =>
   new Intl.NumberFormat(page.dataset.tag, { style: "unit", unit, unitDisplay: "long" }).format(value);
 
