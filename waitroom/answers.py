@@ -16,11 +16,14 @@ from waitroom.response import Field, Response
 from waitroom.rooms import Room
 
 NO_STORE = ("Cache-Control", "private, no-store")
-JSON_FIELDS = (("Content-Type", "application/json; charset=utf-8"), NO_STORE)
-PROBLEM_FIELDS = (("Content-Type", "application/problem+json; charset=utf-8"), NO_STORE)
+# What stands here for a while must not stand for the site in a search engine.
+NO_INDEX = ("X-Robots-Tag", "noindex")
+JSON_FIELDS = (("Content-Type", "application/json; charset=utf-8"), NO_STORE, NO_INDEX)
+PROBLEM_FIELDS = (("Content-Type", "application/problem+json; charset=utf-8"), NO_STORE, NO_INDEX)
 PAGE_FIELDS = (
     ("Content-Type", "text/html; charset=utf-8"),
     NO_STORE,
+    NO_INDEX,
     ("Referrer-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
     ("Vary", "Accept-Encoding, Accept-Language, Cookie"),
@@ -62,12 +65,14 @@ class Answers:
         self._refusal = lru_cache(MOST_REFUSALS)(problem)
 
     def waiting(self, room: Room, key: str, place: Place, asking: Asking, *, is_new: bool) -> Response:
-        """The waiting answer: the page, or for an app the place with 429."""
+        """The waiting answer: the page, or for an app the place with 429, and where to ask for it from now on
+        (Content-Location: RFC 9110, section 8.7)."""
         after_s = math.ceil(place.poll_after_ms / 1000)
-        if asking.kind != "page":
-            return Response(429, (*JSON_FIELDS, _retry_after(after_s)), place.to_json().encode())
-        face, nonce = self._face(room, asking), _nonce()
         query = f"?key={key}" if key else ""
+        if asking.kind != "page":
+            where = "Content-Location", f"/.waitroom/rooms/{room.name}/place{query}"
+            return Response(429, (*JSON_FIELDS, _retry_after(after_s), where), place.to_json().encode())
+        face, nonce = self._face(room, asking), _nonce()
         page = self._pages.waiting(
             place,
             face,

@@ -172,15 +172,16 @@ class Exchange:
         if self.has_body or connection.is_draining:
             self._decide_to_close()
         body = response.body
-        size = len(body)
+        # RFC 9110, section 8.6: none where there can be no content.
+        length = b"" if response.status == 204 else b"Content-Length: %d\r\n" % len(body)
         if self.head.method == b"HEAD":
             body = b""
         self.bytes_out += len(body)
         connection.write(
-            b"%bContent-Length: %d\r\n%b%b%b\r\n%b"
+            b"%b%b%b%b%b\r\n%b"
             % (
                 start_of(response.status, response.fields),
-                size,
+                length,
                 date_line(),
                 b"".join([b"Set-Cookie: %b\r\n" % cookie.encode() for cookie in cookies]) if cookies else b"",
                 self._connection_line() if self.will_close or not self.head.minor else b"",

@@ -8,19 +8,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 
 from waitroom.answers import problem
 from waitroom.authz import Authz, Inquiry
 from waitroom.clients import Clients
+from waitroom.cors import shared
 from waitroom.exchange import Asker, Exchange
 from waitroom.judge import Carry, Judge, Say
 from waitroom.original import PREFIX as AUTHZ
 from waitroom.original import is_about_another
 from waitroom.own import Own
-from waitroom.places import PREFIX, Places, Question
+from waitroom.places import PREFIX, Places, Question, Told
 from waitroom.records import Records
 from waitroom.relay import OriginOf, Relay
-from waitroom.response import Response
 from waitroom.rooms import Room, Rooms, Route
 from waitroom.tunnels import Tunnels
 from waitroom.wire.cookies import cookie
@@ -95,8 +96,8 @@ class Front:
 
     def fail(self, exchange: Exchange, room: Room, carry: Carry, status: int) -> None:
         """The origin has given nothing to pass on."""
-        exchange.outcome = "failed"
-        exchange.answer(self._judge.failure(room, status, self._clients.asking(exchange)), carry.cookies)
+        response = self._judge.failure(room, status, self._clients.asking(exchange))
+        self._say_in(room, exchange, Say("failed", response, carry.cookies))
 
     # Ways to answer.
 
@@ -116,7 +117,7 @@ class Front:
         elif route.key is None:
             exchange.room = room.name
             detail = f"No line of {room.title} can be at {route.path}."
-            self._say(exchange, Say("refuse", problem(404, "no_line", "No line here", detail)))
+            self._say_in(room, exchange, Say("refuse", problem(404, "no_line", "No line here", detail)))
         else:
             exchange.room, exchange.key = room.name, route.key
             token = cookie(exchange.head.block, route.admission_names[asker.is_secure])
@@ -134,13 +135,13 @@ class Front:
             self._say(exchange, Say("answer", answer))
             return
         question = self._places.read(self._rooms(), exchange.head.method, target)
-        if isinstance(question, Response):
-            self._say(exchange, Say("answer", question))
+        if isinstance(question, Told):
+            self._say_in(question.room, exchange, Say("answer", question.response))
             return
         exchange.room, exchange.key = question.room.name, question.key
         if response := self._places.at_once(question, exchange.head.block, secure=asker.is_secure):
             exchange.outcome = "poll"
-            exchange.answer(response)
+            exchange.answer(shared(response, question.room.cors_origins, exchange.head))
         else:
             self._settle(exchange, self._told(exchange, question))
 
@@ -164,10 +165,11 @@ class Front:
             case Carry() as carry:
                 self._carry(exchange, room, asker, carry)
             case Say() as say:
-                self._say(exchange, say)
+                self._say_in(room, exchange, say)
 
     async def _told(self, exchange: Exchange, question: Question) -> None:
-        self._say(exchange, await self._places.answer(question, self._clients.asking(exchange)))
+        say = await self._places.answer(question, self._clients.asking(exchange))
+        self._say_in(question.room, exchange, say)
 
     def _settle(self, exchange: Exchange, work: Coroutine[object, object, None]) -> None:
         """Answers in a task of its own, which ends if the visitor goes."""
@@ -193,12 +195,18 @@ class Front:
         exchange.outcome = say.outcome
         exchange.answer(say.response, say.cookies)
 
+    def _say_in(self, room: Room | None, exchange: Exchange, say: Say) -> None:
+        """Says what concerns a room, and lets the scripts read it to which that room is open."""
+        response = shared(say.response, room.cors_origins, exchange.head) if room else say.response
+        self._say(exchange, replace(say, response=response))
+
     def _carry(self, exchange: Exchange, room: Room, asker: Asker, carry: Carry) -> None:
         exchange.outcome = carry.outcome
         if exchange.is_over:
             return
         if not room.origins:
-            self._say(exchange, self._judge.sent_back(room, exchange.key, self._clients.asking(exchange), carry))
+            say = self._judge.sent_back(room, exchange.key, self._clients.asking(exchange), carry)
+            self._say_in(room, exchange, say)
             return
         ours = b"%b%bX-Request-Id: %b\r\n" % (asker.lines, carry.line, exchange.request_id)
         if self._traces:

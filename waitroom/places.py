@@ -37,6 +37,15 @@ class Question:
     admission_names: tuple[bytes, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What anybody is told who asks so: what may be asked, or that it makes no sense. `room` is None where there is
+    none of that name."""
+
+    room: Room | None
+    response: Response
+
+
 class Places:
     """Answers under /.waitroom/rooms/."""
 
@@ -48,7 +57,7 @@ class Places:
         self._judge = judge
         self._papers = papers
         self._answers = answers
-        # What a target under PREFIX asks, or the refusal of what makes no sense: a crowd asks the same.
+        # What a target under PREFIX asks: a crowd asks the same.
         self.read = lru_cache(MOST_QUESTIONS)(self._read)
 
     def at_once(self, question: Question, block: Block, *, secure: bool) -> Response | None:
@@ -77,25 +86,24 @@ class Places:
             case "leave":
                 return await self._leave(room, key, asking)
 
-    def _read(self, rooms: Rooms, method: bytes, target: bytes) -> Question | Response:
+    def _read(self, rooms: Rooms, method: bytes, target: bytes) -> Question | Told:
         path, _, query = target.partition(b"?")
         name, _, about = path[len(PREFIX) :].decode("latin-1").partition("/")
         name = unquote(name)
         key = parse_qs(query.decode("latin-1")).get("key", [""])[0] if query else ""
         room = rooms.named(name)
         if room is None:
-            return problem(404, "no_room", "No such room", f"There is no room {name!r}.")
+            return Told(None, problem(404, "no_room", "No such room", f"There is no room {name!r}."))
         if not room.has_key(key):
-            return problem(404, "no_line", "No such line", f"Room {name!r} has no line of key {key!r}.")
+            return Told(room, problem(404, "no_line", "No such line", f"Room {name!r} has no line of key {key!r}."))
         match about:
             case "place" | "draw" | "extend" | "leave":
                 if method in METHODS[about]:
                     return Question(room, key, about, ticket_names(room.name, key), admission_names(room.name, key))
-                allowed = b", ".join(METHODS[about]).decode()
-                refusal = problem(405, "bad_method", "Not so", f"Ask with {allowed}.")
-                return refusal.with_fields([("Allow", allowed)])
+                return Told(room, _methods_told(method, b", ".join(METHODS[about]).decode()))
             case _:
-                return problem(404, "not_found", "Not found", f"Waitroom has nothing at {path.decode('latin-1')}.")
+                detail = f"Waitroom has nothing at {path.decode('latin-1')}."
+                return Told(room, problem(404, "not_found", "Not found", detail))
 
     async def _extend(self, room: Room, key: str, asking: Asking) -> Say:
         try:
@@ -112,6 +120,8 @@ class Places:
         cookies = self._papers.removed(room, key, secure=asking.client.is_secure)
         return Say("leave", self._answers.left(room, asking), cookies)
 
-    def _store_lost(self, room: Room, asking: Asking) -> Say:
-        """The page that says so comes back by itself, with a GET: not to what only a POST may ask."""
-        return Say("refuse", self._answers.store_lost(room, replace(asking, target="/")))
+
+def _methods_told(method: bytes, allowed: str) -> Response:
+    """What methods there are: to who asks for that, and to who has used another."""
+    told = Response(204, ()) if method == b"OPTIONS" else problem(405, "bad_method", "Not so", f"Ask with {allowed}.")
+    return told.with_fields([("Allow", allowed)])

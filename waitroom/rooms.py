@@ -29,7 +29,7 @@ class Room:
 
     A room with {key} in its paths has a line for each key that fits `key_pattern`, `most_lines` at a time. While the
     store is lost, `on_store_loss` says what becomes of those who are not inside; `loss_cap` is how many each process
-    then lets in by itself.
+    then lets in by itself. Scripts of `cors_origins` may read what waitroom says here.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Room:
     loss_cap: int = 0
     origin_terms: OriginTerms = DEFAULT_TERMS
     adaptive: AdaptiveTerms | None = None
+    cors_origins: tuple[str, ...] = ()
 
     @property
     def is_adaptive(self) -> bool:

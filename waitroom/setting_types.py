@@ -134,6 +134,18 @@ def _log_file(value: str) -> str:
     return value
 
 
+def _script_origin(value: str) -> str:
+    default_port = ":443" if value.startswith("https:") else ":80"
+    if not re.fullmatch(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?", value) or value.endswith(
+        default_port
+    ):
+        raise ValueError(
+            'should be an origin as browsers send it, for instance "https://app.example.com" or '
+            '"http://localhost:3000": in lower case, without a path, and without the port that goes without saying'
+        )
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Network = Annotated[str, AfterValidator(_network)]
@@ -146,6 +158,7 @@ Moment = Annotated[datetime, AfterValidator(_moment)]
 HostGlob = Annotated[str, AfterValidator(_host)]
 HealthPath = Annotated[str, AfterValidator(_health_path)]
 ServerName = Annotated[str, AfterValidator(_server_name)]
+ScriptOrigin = Annotated[str, AfterValidator(_script_origin)]
 LogFile = Annotated[str, AfterValidator(_log_file)]
 Algorithm = Literal["EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "HS256", "HS384", "HS512"]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]

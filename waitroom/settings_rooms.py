@@ -18,6 +18,7 @@ from waitroom.setting_types import (
     Moment,
     Origin,
     PathGlob,
+    ScriptOrigin,
     Seconds,
     Table,
 )
@@ -56,6 +57,8 @@ class RoomSettings(Table):
     origins: list[Origin]
     """"http://host:port", "https://host" or "unix:/path/to.sock"; []: only forward-auth asks of this room"""
     origin: OriginSettings = OriginSettings()
+    cors_origins: list[ScriptOrigin] = []
+    """origins whose scripts may ask for the place, for instance ["https://app.example.com"] (docs/place-api.md)"""
     mode: Mode = "auto"
     """auto | queue | hold | open | closed"""
     rate_per_minute: Annotated[int, Field(ge=1, le=6_000_000)] = 600
@@ -158,6 +161,7 @@ class RoomSettings(Table):
             loss_cap=self.loss_cap or self.cap,
             origin_terms=self.origin.to_terms(),
             adaptive=self.adaptive.to_terms() if self.adaptive else None,
+            cors_origins=tuple(self.cors_origins),
         )
 
 

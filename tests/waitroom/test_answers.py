@@ -131,6 +131,7 @@ def test_page_is_never_stored_and_varies_by_coding_and_language(say: Saying) -> 
         fields = dict(say(browser(encoding)).fields)
         assert fields["Cache-Control"] == "private, no-store"
         assert fields["Vary"] == "Accept-Encoding, Accept-Language, Cookie"
+        assert fields["X-Robots-Tag"] == "noindex"
         assert fields["Content-Type"] == "text/html; charset=utf-8"
         assert fields["Referrer-Policy"] == "same-origin"
         assert fields["X-Content-Type-Options"] == "nosniff"
@@ -148,6 +149,7 @@ def test_refusal_has_one_status_for_browsers_and_apps(name: str) -> None:
     assert (page.status, told.status) == (status, status)
     assert json.loads(told.body)["code"] == code
     assert dict(told.fields)["Content-Type"] == "application/problem+json; charset=utf-8"
+    assert dict(told.fields)["X-Robots-Tag"] == "noindex"
     assert dict(told.fields).get("Retry-After") == dict(page.fields).get("Retry-After") == retry_after
 
 
@@ -162,7 +164,13 @@ def test_app_is_told_its_place_and_when_to_ask_again() -> None:
     response = ANSWERS.waiting(ROOM, "", PLACE, APP, is_new=False)
     assert response.status == 429
     assert ("Retry-After", "5") in response.fields
+    assert ("Content-Location", "/.waitroom/rooms/site/place") in response.fields
     assert response.body == ANSWERS.place(PLACE).body
+
+
+def test_app_is_told_where_the_line_of_a_key_tells_the_place() -> None:
+    response = ANSWERS.waiting(ROOM, "KE-123", PLACE, APP, is_new=False)
+    assert ("Content-Location", "/.waitroom/rooms/site/place?key=KE-123") in response.fields
 
 
 @given(PLACES)
@@ -172,6 +180,7 @@ def test_place_is_json_whatever_it_holds(place: Place) -> None:
     assert response.fields == (
         ("Content-Type", "application/json; charset=utf-8"),
         ("Cache-Control", "private, no-store"),
+        ("X-Robots-Tag", "noindex"),
     )
     assert json.loads(response.body) == json.loads(json.dumps(asdict(place)))
     names = (
