@@ -36,6 +36,7 @@ FIRST_REFRESH_S = 2
 STORE_RETRY_S = 5
 NO_PLACE_RETRY_S = 10
 FULL_RETRY_S = 30
+ROBOT_RETRY_S = 600
 NOTICES: dict[Notice, tuple[int, str, str]] = {
     "no_identity": (
         403,
@@ -144,6 +145,12 @@ class Answers:
         """For a request that is neither admitted nor able to wait: an image, a script, a POST."""
         detail = "This needs a place inside. Ask for a page first (a GET that accepts text/html or application/json)."
         return self._refusal(429, "no_place", "You are not inside", detail, NO_PLACE_RETRY_S)
+
+    def robot(self, room: Room) -> Response:
+        """For who says that it is a robot of a search engine, and is not let by. Engines take 503 for a pause, and keep
+        what they know of the site."""
+        detail = "A robot of a search engine gets no place in line. Ask again later."
+        return self._refusal(503, "robot", f"{room.title} lets no robot in now", detail, ROBOT_RETRY_S)
 
     def failure(self, room: Room, status: int, asking: Asking) -> Response:
         """The origin gave nothing to pass on: `status` is 502, 503 or 504."""

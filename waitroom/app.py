@@ -54,6 +54,7 @@ from waitroom.process_metrics import (
 from waitroom.reception import Reception
 from waitroom.recognition import Recognition
 from waitroom.records import Records, TracedRecords
+from waitroom.robots import Robots, SystemResolver
 from waitroom.settings import Settings
 from waitroom.siblings import Siblings
 from waitroom.sockets import Sockets, open_sockets
@@ -116,7 +117,9 @@ async def running(config: ConfigFile, inherited: Inherited | None = None) -> Asy
             LoopCollector(loop_lag),
         )
         records = _records(stack, metrics, access_log)
-        front, tunnels = _front(config, in_force, key_ring, lines, origins, records, metrics)
+        robots = Robots(SystemResolver())
+        stack.push_async_callback(robots.close)
+        front, tunnels = _front(config, in_force, key_ring, lines, origins, records, metrics, robots)
         follow = _follow(config, in_force, pulse, origins)
         for work in (lines.run(), pulse.run(), origins.run(), tunnels.run(), loop_lag.run(), follow):
             await in_background(stack, work)
@@ -192,6 +195,7 @@ def _front(
     origins: Origins[OriginConnection],
     records: Records,
     metrics: Metrics,
+    robots: Robots,
 ) -> tuple[Front, Tunnels]:
     issuer = config.settings.server.issuer
     tickets = TicketSigner(key_ring.ticket)
@@ -203,7 +207,7 @@ def _front(
     papers = Papers(tickets, AdmissionSigner(key_ring.admission, issuer), time.time)
     languages = Languages()
     answers = Answers(Pages(languages), languages)
-    judge = Judge(recognition, reception, papers, answers, key_ring.lasting)
+    judge = Judge(recognition, reception, papers, answers, robots, key_ring.lasting)
     clients = Clients([ipaddress.ip_network(network) for network in config.settings.server.trusted_proxies])
     tunnels = Tunnels(judge, clients)
     front = Front(

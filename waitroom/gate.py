@@ -11,7 +11,7 @@ from waitroom.limits import Mode, OnStoreLoss, Phase
 from waitroom.standing import Called, Late, Revoked, Spent, Standing, Unreachable, Waiting
 from waitroom.ticket import Ticket
 
-Reason = Literal["closed", "full", "no_identity", "no_place", "revoked", "store_lost", "void"]
+Reason = Literal["closed", "full", "no_identity", "no_place", "revoked", "robot", "store_lost", "void"]
 
 # A visitor stays inside as long as there is activity: past half of its life, the lease is renewed.
 RENEW_BELOW = 0.5
@@ -22,8 +22,9 @@ class Facts:
     """What is known of a request.
 
     `own` says that it is for waitroom itself; `bypass`, that a rule lets it by; `joins`, that it asks for a page, or
-    for JSON, so that it may take a number. `admission` and `ticket` are verified, and of this line. `standing` is what
-    the line said of the ticket's number, None while it was not asked; without a ticket it can only be Unreachable.
+    for JSON, so that it may take a number; `robot`, that it says to come from a search engine, which waits in no line.
+    `admission` and `ticket` are verified, and of this line. `standing` is what the line said of the ticket's number,
+    None while it was not asked; without a ticket it can only be Unreachable.
 
     `unsure` says that the lease behind the admission must be asked for first; `is_void`, that the ticket is of an epoch
     before the line was reset; `lacks_identity`, that the room gives places to persons only, and this is none that it
@@ -37,6 +38,7 @@ class Facts:
     own: bool = False
     bypass: bool = False
     joins: bool = False
+    robot: bool = False
     admission: Admission | None = None
     unsure: bool = False
     ticket: Ticket | None = None
@@ -140,6 +142,8 @@ def _by_admission(facts: Facts, now_s: float) -> Decision:
         return Forward(facts.admission, renew=facts.unsure or not is_sure)
     if facts.on_loan:
         return Forward(facts.on_loan)
+    if facts.robot:
+        return Refuse("robot")
     if facts.on_loss == "open" and _may_borrow(facts):
         return Lend()
     return _by_ticket(facts)

@@ -3,13 +3,14 @@ into what is to be done, and keeps the cookies that go with it."""
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from waitroom.admission import HEADER
 from waitroom.answers import NO_STORE, Answers, problem
 from waitroom.asking import Asking
 from waitroom.cookies import ADMISSION, admission_cookie, set_cookie, ticket_cookie, tickets_of
+from waitroom.engines import Engine, engine_of
 from waitroom.errors import StoreLostError
 from waitroom.gate import Admit, Answer, Forward, Lend, Pass, Reason, Refuse, Wait
 from waitroom.headers import cookie, cookie_names, values
@@ -19,6 +20,7 @@ from waitroom.place import CALLED_POLL_MS, Place
 from waitroom.reception import Reception
 from waitroom.recognition import Recognition, Sure, Visit
 from waitroom.response import Response
+from waitroom.robots import Robots
 from waitroom.rooms import Room, Route
 from waitroom.ticket import Ticket
 
@@ -65,12 +67,14 @@ class Judge:
         reception: Reception,
         papers: Papers,
         answers: Answers,
+        robots: Robots,
         identity_secret: bytes,
     ) -> None:
         self._recognition = recognition
         self._reception = reception
         self._papers = papers
         self._answers = answers
+        self._robots = robots
         self._now_s = recognition.now_s
         self._identity_secret = identity_secret
         self._sure: dict[str, tuple[Sure, Carry]] = {}
@@ -103,6 +107,8 @@ class Judge:
     async def judge(self, room: Room, route: Route, asking: Asking) -> Carry | Say:
         """What becomes of a request, whatever it takes to find out."""
         visit = self.visit(room, route.key or "", asking, route)
+        if engine := engine_of("".join(values(asking.fields, "user-agent"))):
+            visit = await self._of_robot(room, engine, asking, visit)
         received = await self._reception.receive(room, visit)
         secure, key = asking.client.is_secure, visit.key
         cookies = self._ticket_cookies(room, key, asking, received.new_ticket) if received.new_ticket else []
@@ -143,6 +149,13 @@ class Judge:
             bypass=route.bypass if route else False,
             joins=asking.joins,
         )
+
+    async def _of_robot(self, room: Room, engine: Engine, asking: Asking, visit: Visit) -> Visit:
+        """The visit of who says that it is a robot. By a rule of the room it passes, to read, if it is one. It never
+        joins: if it could wait, the waiting page would be found in place of the site."""
+        may_pass = engine in room.crawlers and asking.method in ("GET", "HEAD")
+        bypass = visit.bypass or (may_pass and await self._robots.is_genuine(engine, asking.client.address))
+        return replace(visit, bypass=bypass, joins=False, robot=True)
 
     def failure(self, room: Room, status: int, asking: Asking) -> Response:
         """For who was carried on, and whom the origin gave nothing."""
@@ -216,6 +229,8 @@ class Judge:
                 return Say("refuse", self._answers.no_identity(room, asking))
             case "revoked":
                 return Say("refuse", self._answers.revoked(room, asking))
+            case "robot":
+                return Say("refuse", self._answers.robot(room))
             case "void":
                 field = self._papers.without_ticket(room, key, secure=asking.client.is_secure)
                 return Say("refuse", self._answers.void(room, asking), [field])

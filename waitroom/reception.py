@@ -152,7 +152,7 @@ class Reception:
     def _without_line(self, room: Room, visit: Visit) -> Settled:
         limits = room.limits
         facts = Facts(mode=limits.mode, session_s=limits.session_ms / 1000, own=visit.own, bypass=visit.bypass)
-        return outright(facts) or Refuse("full" if visit.joins else "no_place")
+        return outright(facts) or Refuse("robot" if visit.robot else "full" if visit.joins else "no_place")
 
     def _facts(self, room: Room, line: Line, visit: Visit) -> Facts:
         limits = line.in_force
@@ -161,6 +161,7 @@ class Reception:
             phase=limits.phase(self._line_ms(line)),
             session_s=limits.session_ms / 1000,
             joins=visit.joins,
+            robot=visit.robot,
             on_loan=self._recognition.loan(room, visit),
         )
         if self._lines.is_lost(line):

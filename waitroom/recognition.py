@@ -31,6 +31,7 @@ class Visit:
     own: bool = False
     bypass: bool = False
     joins: bool = False
+    robot: bool = False
 
 
 @dataclass(frozen=True, slots=True)

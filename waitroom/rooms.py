@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from waitroom.adaptive_terms import AdaptiveTerms
 from waitroom.cookies import admission_names
+from waitroom.engines import Engine
 from waitroom.identity import Identity
 from waitroom.languages import SOURCE
 from waitroom.limits import Limits, OnStoreLoss
@@ -29,7 +30,8 @@ class Room:
 
     A room with {key} in its paths has a line for each key that fits `key_pattern`, `most_lines` at a time. While the
     store is lost, `on_store_loss` says what becomes of those who are not inside; `loss_cap` is how many each process
-    then lets in by itself. Scripts of `cors_origins` may read what waitroom says here.
+    then lets in by itself. Scripts of `cors_origins` may read what waitroom says here, and
+    robots of `crawlers` pass without a place.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Room:
     origin_terms: OriginTerms = DEFAULT_TERMS
     adaptive: AdaptiveTerms | None = None
     cors_origins: tuple[str, ...] = ()
+    crawlers: tuple[Engine, ...] = ()
 
     @property
     def is_adaptive(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from waitroom.engines import Engine
 from waitroom.languages import SOURCE
 from waitroom.limits import TICK_MS, Limits, Mode, OnStoreLoss
 from waitroom.rooms import KEY, Room
@@ -54,6 +55,8 @@ class RoomSettings(Table):
     """when a line of a room with keys is forgotten, after nobody has asked for it"""
     bypass: list[PathGlob] = []
     """paths that pass without a place, for instance ["/healthz", "/webhooks/*"]"""
+    crawlers: list[Engine] = []
+    """search engines whose robots pass; others get 503 (docs/proxy.md). For instance ["google", "bing", "naver"]"""
     origins: list[Origin]
     """"http://host:port", "https://host" or "unix:/path/to.sock"; []: only forward-auth asks of this room"""
     origin: OriginSettings = OriginSettings()
@@ -162,6 +165,7 @@ class RoomSettings(Table):
             origin_terms=self.origin.to_terms(),
             adaptive=self.adaptive.to_terms() if self.adaptive else None,
             cors_origins=tuple(self.cors_origins),
+            crawlers=tuple(self.crawlers),
         )
 
 

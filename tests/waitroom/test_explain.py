@@ -39,6 +39,16 @@ def test_where_the_cap_binds_both_waits_are_told() -> None:
     assert "If they stay a whole lease, the cap binds: 20 a minute follow, and the crowd waits 42 hours." in text
 
 
+def test_which_robots_and_scripts_may_do_what_is_told() -> None:
+    text = told(LEAST + 'crawlers = ["google", "naver"]\ncors_origins = ["https://app.example"]\n')
+    assert (
+        "Robots of google, naver pass without a place, once DNS has confirmed their addresses; others get 503." in text
+    )
+    assert "Scripts of https://app.example may ask for the place." in text
+    assert "Robots of search engines are told to come back later (503)" in told(LEAST)
+    assert "Scripts" not in told(LEAST)
+
+
 @pytest.mark.parametrize("mode", ["hold", "open", "closed"])
 def test_no_wait_is_told_where_nobody_is_called(mode: str) -> None:
     assert "crowd" not in told(f'{LEAST}mode = "{mode}"\n')

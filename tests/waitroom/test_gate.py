@@ -134,6 +134,17 @@ def decided(mode: Mode = "auto", **facts: Any) -> Decision:
         pytest.param({"on_loan": LOAN}, Forward(LOAN), id="to its end, though the store is back"),
         pytest.param({"on_loan": LOAN, "mode": "closed"}, Refuse("closed"), id="unless the room is closed"),
         pytest.param({"on_loan": LOAN, "on_loss": "closed"}, Refuse("store_lost"), id="or is closed by the loss"),
+        pytest.param({"robot": True, "joins": True}, Refuse("robot"), id="a robot takes no number"),
+        pytest.param({"robot": True}, Refuse("robot"), id="nor is it told that it could"),
+        pytest.param({"robot": True, "ticket": TICKET, "standing": Called(5)}, Refuse("robot"), id="nor does it claim"),
+        pytest.param({"robot": True, "ticket": TICKET, "standing": Waiting()}, Refuse("robot"), id="nor does it wait"),
+        pytest.param(LOST | {"robot": True, "lends": True}, Refuse("robot"), id="nor does it borrow"),
+        pytest.param({"robot": True, "bypass": True}, Forward(), id="a robot that a rule lets by passes"),
+        pytest.param({"robot": True, "admission": FRESH}, Forward(FRESH), id="who is inside may call itself a robot"),
+        pytest.param({"robot": True, "mode": "open"}, Pass(), id="in an open room it passes, as all do"),
+        pytest.param(
+            {"robot": True, "mode": "closed"}, Refuse("closed"), id="in a closed one it is refused, as all are"
+        ),
     ],
 )
 def test_what_becomes_of_a_request(facts: dict[str, Any], expected: Decision) -> None:
@@ -152,7 +163,7 @@ standings = st.none() | st.sampled_from([Waiting(), Called(5), Late(0), Spent(),
     standing=standings,
     phase=st.sampled_from(PHASES),
     on_loss=st.sampled_from(WITHOUT_LOANS),
-    others=st.fixed_dictionaries({name: st.booleans() for name in ("is_void", "lacks_identity", "lends")}),
+    others=st.fixed_dictionaries({name: st.booleans() for name in ("is_void", "lacks_identity", "lends", "robot")}),
 )
 def test_in_a_queueing_room_only_the_called_reach_the_origin(
     mode: Mode,
@@ -168,5 +179,5 @@ def test_in_a_queueing_room_only_the_called_reach_the_origin(
         standing = None
     decision = decided(mode, joins=joins, ticket=ticket, standing=standing, phase=phase, on_loss=on_loss, **others)
     assert not isinstance(decision, Forward | Pass | Lend)
-    may = not others["is_void"] and not others["lacks_identity"] and on_loss != "closed"
+    may = not any(others[name] for name in ("is_void", "lacks_identity", "robot")) and on_loss != "closed"
     assert isinstance(decision, Admit) == (isinstance(standing, Called) and may)

@@ -34,6 +34,7 @@ from waitroom.pages import Pages
 from waitroom.papers import Papers
 from waitroom.reception import Reception
 from waitroom.recognition import Recognition
+from waitroom.robots import Resolver, Robots, SystemResolver
 from waitroom.rooms import Room, Rooms
 from waitroom.store import Store
 from waitroom.ticket import TicketSigner
@@ -105,9 +106,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def benching(folder: Path, redis: PrivateRedis, shift_s: float = 0.0) -> AsyncIterator[Bench]:
+async def benching(
+    folder: Path, redis: PrivateRedis, shift_s: float = 0.0, resolver: Resolver | None = None
+) -> AsyncIterator[Bench]:
     waitroom = Waitroom(folder, redis.url, 1)
-    waitroom.set(cap=1000, rate_per_minute=600, bypass=["/free"])
+    waitroom.set(cap=1000, rate_per_minute=600, bypass=["/free"], crawlers=["google"])
     config = ConfigFile(waitroom.config)
     room = next(iter(config.rooms))
     key_ring = keys.load(config.settings.keys.admission, config.settings.keys.ticket, folder / "state")
@@ -124,9 +127,10 @@ async def benching(folder: Path, redis: PrivateRedis, shift_s: float = 0.0) -> A
     recognition = Recognition(lines, tickets, verifier, draws, now_s)
     reception = Reception(lines, recognition, Outlooks(lines, draws), now_s, lambda room, seconds: None)
     papers = Papers(tickets, AdmissionSigner(key_ring.admission, "waitroom"), now_s)
+    robots = Robots(resolver or SystemResolver())
     languages = Languages()
     answers = Answers(Pages(languages), languages)
-    judge = Judge(recognition, reception, papers, answers, key_ring.lasting)
+    judge = Judge(recognition, reception, papers, answers, robots, key_ring.lasting)
     bench = Bench(room, lines, recognition, reception, judge, shift_s=shift_s)
     running = asyncio.create_task(lines.run())
     try:

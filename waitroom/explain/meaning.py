@@ -85,6 +85,9 @@ def _room(room: Room) -> Iterator[str]:
         without = "is refused" if room.identity.required else "gets a place by the cookie alone"
         source = f"{room.identity.source} {room.identity.name!r}"
         yield f"  One place per person, known by the {source}; who has none {without}."
+    yield f"  {_robots(room)}"
+    if room.cors_origins:
+        yield f"  Scripts of {' '.join(room.cors_origins)} may ask for the place."
     yield f"  {ON_STORE_LOSS[room.on_store_loss].format(cap=room.loss_cap)}"
 
 
@@ -116,6 +119,13 @@ def _pace(room: Room) -> Iterator[str]:
 def sustained_per_minute(room: Room) -> float:
     """How many can follow each other if everybody stays a whole lease."""
     return room.limits.cap * 60_000 / room.limits.session_ms
+
+
+def _robots(room: Room) -> str:
+    if not room.crawlers:
+        return "Robots of search engines are told to come back later (503): `crawlers` names those that may pass."
+    engines = ", ".join(room.crawlers)
+    return f"Robots of {engines} pass without a place, once DNS has confirmed their addresses; others get 503."
 
 
 def _lines(room: Room) -> Iterator[str]:
