@@ -120,6 +120,10 @@ class Places:
         cookies = self._papers.removed(room, key, secure=asking.client.is_secure)
         return Say("leave", self._answers.left(room, asking), cookies)
 
+    def _store_lost(self, room: Room, asking: Asking) -> Say:
+        """The page that says so comes back by itself, with a GET: not to what only a POST may ask."""
+        return Say("refuse", self._answers.store_lost(room, replace(asking, target="/")))
+
 
 def _methods_told(method: bytes, allowed: str) -> Response:
     """What methods there are: to who asks for that, and to who has used another."""
