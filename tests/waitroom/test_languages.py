@@ -11,6 +11,7 @@ from scripts.catalogues import said_by_waitroom
 from waitroom.languages import CATALOGUES, Languages
 
 LANGUAGES = Languages()
+PROMISED = {"ko", "en", "ja", "zh", "es", "fr", "de", "ar"}
 FILES = sorted(CATALOGUES.glob("*.po"))
 
 
@@ -48,11 +49,11 @@ def test_each_language_is_called_what_its_speakers_call_it() -> None:
 
 
 def test_promised_languages_are_there() -> None:
-    assert {"ko", "en", "ja", "zh", "es", "fr", "de", "ar"} <= set(LANGUAGES.codes)
+    assert set(LANGUAGES.codes) >= PROMISED
 
 
 def test_arabic_is_written_from_right_to_left() -> None:
-    assert [code for code in LANGUAGES.codes if LANGUAGES.of(code).direction == "rtl"] == ["ar"]
+    assert [code for code in sorted(PROMISED) if LANGUAGES.of(code).direction == "rtl"] == ["ar"]
 
 
 @pytest.mark.parametrize(

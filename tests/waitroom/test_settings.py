@@ -9,6 +9,7 @@ from tests.servers import Authority
 from waitroom import settings, store_url
 from waitroom.errors import ConfigError
 from waitroom.explain import explain, warnings
+from waitroom.languages import codes
 from waitroom.origin_terms import OriginTerms
 from waitroom.wire.limits import WireLimits
 
@@ -50,6 +51,7 @@ def test_of_very_many_faults_the_first_fifty_are_named() -> None:
         ("cap = true", "rooms[1].cap", "True: should be a whole number"),
         ("cap = 2.5", "rooms[1].cap", "2.5: should be a whole number"),
         ('mode = "fast"', "rooms[1].mode", "'fast': should be 'auto', 'queue', 'hold', 'open' or 'closed'"),
+        ('language = "tlh"', "rooms[1].language", f"'tlh': should be one of {', '.join(codes())}"),
         ("rates = 3", "rooms[1].rates", "there is no such setting"),
         ('hosts = ["Shop.example"]', "rooms[1].hosts[1]", "lower case"),
         ('hosts = ["a:80"]', "rooms[1].hosts[1]", "without port"),
