@@ -1,7 +1,9 @@
-"""What waitroom says in its own name under /.waitroom/: the key set, answers to probes, the choice of a language."""
+"""What waitroom says in its own name under /.waitroom/: the key set, the contract of places, answers to probes, the
+choice of a language."""
 
 import json
 import string
+from pathlib import Path
 from urllib.parse import parse_qs, quote
 
 from waitroom.answers import NO_STORE, problem
@@ -13,7 +15,9 @@ from waitroom.pages import local
 from waitroom.response import Response
 from waitroom.rooms import OWN_PREFIX
 
+CONTRACT = Path(__file__).with_name("openapi.json")
 KEY_SET_MAX_AGE_S = 300
+CONTRACT_MAX_AGE_S = 3600
 METHODS = (b"GET", b"HEAD")
 TEXT_FIELDS = (("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store"))
 
@@ -24,11 +28,9 @@ class Own:
     def __init__(self, keys: Keys, lines: Lines, languages: Languages) -> None:
         self._lines = lines
         self._languages = languages
-        self._key_set = Response(
-            200,
-            (("Content-Type", "application/json"), ("Cache-Control", f"public, max-age={KEY_SET_MAX_AGE_S}")),
-            json.dumps({"keys": [key.to_jwk() for key in keys.admission]}).encode(),
-        )
+        key_set = json.dumps({"keys": [key.to_jwk() for key in keys.admission]}).encode()
+        self._key_set = _public(key_set, KEY_SET_MAX_AGE_S)
+        self._contract = _public(CONTRACT.read_bytes(), CONTRACT_MAX_AGE_S)
 
     def answer(self, method: bytes, target: str, *, secure: bool) -> Response:
         """What there is at a path, with its query, under /.waitroom/."""
@@ -39,6 +41,8 @@ class Own:
         match path.removeprefix(OWN_PREFIX):
             case "jwks.json":
                 return self.key_set()
+            case "openapi.json":
+                return self.contract()
             case "live":
                 return self.live()
             case "ready":
@@ -51,6 +55,10 @@ class Own:
     def key_set(self) -> Response:
         """`GET /.waitroom/jwks.json`: the public keys by which origins verify admissions (RFC 7517)."""
         return self._key_set
+
+    def contract(self) -> Response:
+        """`GET /.waitroom/openapi.json`: what apps may ask about places, and what they are answered (OpenAPI 3.1)."""
+        return self._contract
 
     def live(self) -> Response:
         """`GET /.waitroom/live`: the process answers."""
@@ -72,6 +80,12 @@ class Own:
         # What is no character of an address, a line break say, would end the field.
         location = quote(local(back), safe=string.punctuation)
         return Response(303, (("Location", location), NO_STORE, *cookies))
+
+
+def _public(body: bytes, max_age_s: int) -> Response:
+    """JSON that is the same for everybody."""
+    fields = (("Content-Type", "application/json"), ("Cache-Control", f"public, max-age={max_age_s}"))
+    return Response(200, fields, body)
 
 
 def _text(text: str) -> Response:

@@ -1,0 +1,220 @@
+"""The reference client of docs/place-api.md: in a real Chromium, in an app of another origin, before a running waitroom."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, Request, Route
+
+from tests.browser import chromium, needs_chromium
+from tests.servers import PrivateRedis, eventually, free_port
+from tests.waitroom.running import PAGE, Waitroom, origin, visitor
+
+CLIENT = Path(__file__).parents[2] / "docs/examples/waitroom-client.js"
+BEGIN = """async (url) => {
+  const { admitted } = await import("/waitroom-client.js");
+  const leaving = new AbortController();
+  Object.assign(window, { places: [], leave: () => leaving.abort(new Error("enough")) });
+  window.ended = admitted(url, { onPlace: (place) => places.push(place), signal: leaving.signal }).then(
+    async (response) => ({ status: response.status, body: await response.text() }),
+    (error) => ({ name: error.name, code: error.code, message: error.message }),
+  );
+}"""
+
+pytestmark = [
+    needs_chromium,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as browser:
+        yield browser
+
+
+@dataclass
+class App:
+    """An app's page, whose clock the test holds, and what it has asked of the waitroom; `somebody` is inside before it
+    comes."""
+
+    page: Page
+    waitroom: Waitroom
+    somebody: aiohttp.ClientSession
+    asked: list[str] = field(default_factory=list)
+
+    def note(self, request: Request) -> None:
+        if request.url.startswith(self.waitroom.url):
+            self.asked.append(request.url.removeprefix(self.waitroom.url))
+
+    @property
+    def polls(self) -> int:
+        return sum("/place" in target for target in self.asked)
+
+    async def begin(self, target: str = "/sale") -> None:
+        await self.page.evaluate(BEGIN, f"{self.waitroom.url}{target}")
+
+    async def places(self, count: int) -> list[dict[str, Any]]:
+        """What it was told of its place, once it was told so often."""
+        await self.page.wait_for_function("(count) => places.length >= count", arg=count)
+        told: list[dict[str, Any]] = await self.page.evaluate("places")
+        return told
+
+    async def pass_ms(self, milliseconds: float) -> None:
+        await self.page.clock.run_for(milliseconds)
+
+    async def until_polls(self, count: int) -> None:
+        await eventually(lambda: self.polls >= count)
+
+    async def ended(self) -> dict[str, Any]:
+        """How the wait ends, while time goes on for the page."""
+        await self.page.clock.resume()
+        told: dict[str, Any] = await self.page.evaluate("ended")
+        return told
+
+    async def on_polls(self, handle: Any) -> None:
+        await self.page.route("**/.waitroom/rooms/site/place", handle)
+
+    async def free_a_place(self) -> None:
+        async with self.somebody.post(f"{self.waitroom.url}/.waitroom/rooms/site/leave"):
+            pass
+
+
+@asynccontextmanager
+async def opened(browser: Browser, folder: Path, redis: PrivateRedis, **room: Any) -> AsyncIterator[App]:
+    """The app of another origin on the same host, so that cookies are sent along (SameSite=Lax)."""
+    app = f"http://127.0.0.1:{free_port()}"
+    async with origin() as site, visitor() as somebody:
+        site.says["/sale"] = {"Access-Control-Allow-Origin": app, "Access-Control-Allow-Credentials": "true"}
+        waitroom = Waitroom(folder, redis.url, site.port)
+        waitroom.set(**({"cap": 1, "cors_origins": [app]} | room))
+        page = await browser.new_page()
+        async with waitroom.serving():
+            async with somebody.get(waitroom.url, headers=PAGE):
+                pass
+            await page.route(f"{app}/", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
+            await page.route(f"{app}/waitroom-client.js", lambda route: route.fulfill(path=CLIENT))
+            await page.clock.install()
+            await page.goto(f"{app}/")
+            told = App(page, waitroom, somebody)
+            page.on("request", told.note)
+            yield told
+            await page.close()
+
+
+async def test_an_app_joins_waits_and_goes_in(browser: Browser, tmp_path: Path, redis: PrivateRedis) -> None:
+    async with opened(browser, tmp_path, redis) as app:
+        await app.begin()
+        assert [place["position"] for place in await app.places(1)] == [1]
+        await app.free_a_place()
+        ended = await app.ended()
+        assert ended["status"] == 200
+        assert '"path": "/sale"' in ended["body"]
+        places = await app.page.evaluate("places")
+        assert {place["state"] for place in places[:-1]} == {"waiting"}
+        assert places[-1]["state"] == "called"
+        assert app.asked == ["/sale", *["/.waitroom/rooms/site/place"] * (len(places) - 1), "/sale"]
+
+
+async def test_who_need_not_wait_is_in_at_once(browser: Browser, tmp_path: Path, redis: PrivateRedis) -> None:
+    async with opened(browser, tmp_path, redis, cap=2) as app:
+        await app.begin()
+        assert (await app.ended())["status"] == 200
+        assert app.asked == ["/sale"]
+        assert await app.page.evaluate("places") == []
+
+
+async def test_it_asks_when_it_is_told_to_and_not_before(
+    browser: Browser, tmp_path: Path, redis: PrivateRedis
+) -> None:
+    async with opened(browser, tmp_path, redis) as app:
+        await app.page.clock.pause_at(await app.page.evaluate("Date.now() + 1000"))
+        await app.begin()
+        for polls in range(2):
+            told = (await app.places(polls + 1))[polls]
+            await app.pass_ms(told["poll_after_ms"] - 1)
+            assert app.polls == polls
+            await app.pass_ms(1)
+            await app.until_polls(polls + 1)
+
+
+async def test_a_lost_network_is_outlasted(browser: Browser, tmp_path: Path, redis: PrivateRedis) -> None:
+    """Each try comes later than the one before."""
+    async with opened(browser, tmp_path, redis) as app:
+        await app.page.clock.pause_at(await app.page.evaluate("Date.now() + 1000"))
+        await app.begin()
+        told = (await app.places(1))[0]
+        await app.on_polls(lambda route: route.abort("internetdisconnected"))
+        await app.pass_ms(told["poll_after_ms"])
+        await app.until_polls(1)
+        for polls, least_ms in ((1, 500), (2, 1000), (3, 2000)):
+            failed = app.page.wait_for_event("requestfailed")
+            await app.pass_ms(least_ms - 1)
+            assert app.polls == polls
+            await app.pass_ms(least_ms + 1)
+            await app.until_polls(polls + 1)
+            await failed
+        await app.page.unroute_all()
+        await app.free_a_place()
+        assert (await app.ended())["status"] == 200
+
+
+async def test_who_is_told_when_to_come_back_comes_then(browser: Browser, tmp_path: Path, redis: PrivateRedis) -> None:
+    async def busy(route: Route) -> None:
+        fields = {
+            "Retry-After": "70",
+            "Access-Control-Allow-Origin": await app.page.evaluate("origin"),
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Expose-Headers": "Retry-After",
+        }
+        await route.fulfill(status=503, headers=fields, body="busy")
+
+    async with opened(browser, tmp_path, redis) as app:
+        await app.page.clock.pause_at(await app.page.evaluate("Date.now() + 1000"))
+        await app.begin()
+        told = (await app.places(1))[0]
+        await app.on_polls(busy)
+        finished = app.page.wait_for_event("requestfinished")
+        await app.pass_ms(told["poll_after_ms"])
+        await app.until_polls(1)
+        await finished
+        await app.pass_ms(69_999)
+        assert app.polls == 1
+        await app.pass_ms(1_000)
+        await app.until_polls(2)
+
+
+@pytest.mark.parametrize(
+    ("room", "code"), [({"mode": "closed"}, "room_closed"), ({"identity": {"cookie": "id", "required": True}}, "no_identity")]
+)
+async def test_where_waiting_does_not_help_it_says_so(
+    browser: Browser, tmp_path: Path, redis: PrivateRedis, room: dict[str, Any], code: str
+) -> None:
+    async with opened(browser, tmp_path, redis, **room) as app:
+        await app.begin()
+        ended = await app.ended()
+        assert (ended["name"], ended["code"]) == ("NoPlaceError", code)
+        assert app.asked == ["/sale"]
+
+
+async def test_a_place_that_is_gone_is_not_taken_anew(browser: Browser, tmp_path: Path, redis: PrivateRedis) -> None:
+    """As where the browser keeps no cookies: it would join again and again."""
+    async with opened(browser, tmp_path, redis) as app:
+        await app.begin()
+        await app.places(1)
+        await app.page.context.clear_cookies()
+        assert (await app.ended())["code"] == "none"
+        assert app.asked == ["/sale", "/.waitroom/rooms/site/place"]
+
+
+async def test_who_has_enough_leaves_at_once(browser: Browser, tmp_path: Path, redis: PrivateRedis) -> None:
+    async with opened(browser, tmp_path, redis) as app:
+        await app.begin()
+        await app.places(1)
+        await app.page.evaluate("leave()")
+        assert await app.page.evaluate("ended") == {"name": "Error", "message": "enough"}
