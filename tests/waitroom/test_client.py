@@ -1,4 +1,4 @@
-"""The reference client of docs/place-api.md: in a real Chromium, in an app of another origin, before a running waitroom."""
+"""The reference client of docs/place-api.md: in a real Chromium, from another origin, before a running waitroom."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -71,7 +71,7 @@ class App:
     async def hold_the_clock(self) -> None:
         await self.page.clock.pause_at(await self.page.evaluate("Date.now() + 1000"))
 
-    async def pass_ms(self, milliseconds: float) -> None:
+    async def pass_ms(self, milliseconds: int) -> None:
         await self.page.clock.run_for(milliseconds)
 
     async def until_polls(self, count: int) -> None:
@@ -191,7 +191,8 @@ async def test_who_is_told_when_to_come_back_comes_then(browser: Browser, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("room", "code"), [({"mode": "closed"}, "room_closed"), ({"identity": {"cookie": "id", "required": True}}, "no_identity")]
+    ("room", "code"),
+    [({"mode": "closed"}, "room_closed"), ({"identity": {"cookie": "id", "required": True}}, "no_identity")],
 )
 async def test_where_waiting_does_not_help_it_says_so(
     browser: Browser, tmp_path: Path, redis: PrivateRedis, room: dict[str, Any], code: str

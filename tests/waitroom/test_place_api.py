@@ -1,4 +1,4 @@
-"""The contract of places, openapi.json: a running waitroom answers as it says, in every state and with every problem."""
+"""The contract of places, openapi.json: a running waitroom answers as it says, in every state and every problem."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from typing import Any, get_args
 import jsonschema
 import pytest
 import schemathesis
+from schemathesis.core.result import Ok
 
 import waitroom as package
 from tests.servers import PATIENCE_S, PrivateRedis, free_port
@@ -35,8 +36,7 @@ def fit(got: Got, path: str, method: str = "get") -> dict[str, Any]:
     told = resolved(DOCUMENT["paths"][path][method]["responses"][str(got.status)])
     schema = told["content"][got.fields["Content-Type"].partition(";")[0]]["schema"]
     jsonschema.Draft202012Validator(DOCUMENT | schema).validate(got.json)
-    for name, header in told.get("headers", {}).items():
-        header = resolved(header)
+    for name, header in ((name, resolved(header)) for name, header in told.get("headers", {}).items()):
         assert name in got.fields or not header.get("required")
         if name in got.fields and header["schema"]["type"] == "integer":
             assert int(got.fields[name]) >= header["schema"]["minimum"]
@@ -60,13 +60,17 @@ async def placed(one: Visitor, query: str = "") -> dict[str, Any]:
     return fit(await one.get(f"{PLACE}{query}", {}), f"{OWN}place")
 
 
+async def extended(one: Visitor) -> dict[str, Any]:
+    return fit(await one.ask("POST", PLACE.replace("place", "extend"), APP), f"{OWN}extend", "post")
+
+
 async def left(one: Visitor) -> dict[str, Any]:
     return fit(await one.ask("POST", PLACE.replace("place", "leave"), APP), f"{OWN}leave", "post")
 
 
 def test_the_contract_is_openapi_and_all_that_it_refers_to_is_there() -> None:
     assert DOCUMENT["openapi"].startswith("3.1")
-    assert [operation.ok().label for operation in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()]
+    assert all(isinstance(one, Ok) for one in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations())
     for name, schema in SCHEMAS.items():
         jsonschema.Draft202012Validator.check_schema(schema)
         assert set(schema["required"]) == set(schema["properties"]), name
@@ -114,7 +118,9 @@ async def test_from_joining_to_leaving(tmp_path: Path, redis: PrivateRedis, orig
         assert (await placed(one))["position"] == 1
         assert await left(inside) == {"state": "none"}
         await until_state("called", one)
-        assert (await placed(one))["state"] == "called"
+        called = await placed(one)
+        assert (called["state"], called["can_extend"]) == ("called", True)
+        assert (await extended(one))["can_extend"] is False
         assert (await one.get("/", APP)).is_origins
         assert await left(one) == {"state": "none"}
         assert (await placed(one))["state"] == "none"
@@ -133,9 +139,7 @@ async def test_where_to_ask_for_the_place_is_told_with_it(
         assert asked.json["paused"] == "hold"
 
 
-async def test_before_an_opening_and_of_a_draw(
-    tmp_path: Path, redis: PrivateRedis, origin: Origin, come: Come
-) -> None:
+async def test_before_an_opening_and_of_a_draw(tmp_path: Path, redis: PrivateRedis, origin: Origin, come: Come) -> None:
     waitroom = Waitroom(tmp_path, redis.url, origin.port)
     waitroom.set(opens_at=datetime.now(UTC) + timedelta(hours=1), draw="sale", draw_size=1_000)
     async with waitroom.serving():
@@ -145,17 +149,19 @@ async def test_before_an_opening_and_of_a_draw(
         assert fit(await one.get(PLACE.replace("place", "draw"), {}), f"{OWN}draw")["size"] == 1_000
 
 
-async def test_who_gets_no_place_is_told_why(
-    tmp_path: Path, redis: PrivateRedis, origin: Origin, come: Come
-) -> None:
+async def test_who_gets_no_place_is_told_why(tmp_path: Path, redis: PrivateRedis, origin: Origin, come: Come) -> None:
     waitroom = Waitroom(tmp_path, redis.url, origin.port)
     waitroom.set_rooms(
-        {"hosts": ["127.0.0.1"], "paths": ["/persons/*"], "name": "persons", "identity": {"cookie": "id", "required": True}},
-        {"hosts": ["127.0.0.1"], "paths": ["/closed/*"], "name": "closed", "mode": "closed"},
-        {"hosts": ["127.0.0.1"], "paths": ["/dead/*"], "name": "dead", "origins": [f"http://127.0.0.1:{free_port()}"]},
-        {"hosts": ["127.0.0.1"], "paths": ["/asked/*"], "name": "asked", "origins": [], "mode": "open"},
-        {"hosts": ["127.0.0.1"], "paths": ["/flights/{key}/*"], "name": "flights", "mode": "hold", "max_lines": 1},
-        {"hosts": ["127.0.0.1"], "paths": ["/site/*"], "mode": "hold"},
+        {
+            "paths": ["/persons/*"],
+            "name": "persons",
+            "identity": {"cookie": "id", "required": True},
+        },
+        {"paths": ["/closed/*"], "name": "closed", "mode": "closed"},
+        {"paths": ["/dead/*"], "name": "dead", "origins": [f"http://127.0.0.1:{free_port()}"]},
+        {"paths": ["/asked/*"], "name": "asked", "origins": [], "mode": "open"},
+        {"paths": ["/flights/{key}/*"], "name": "flights", "mode": "hold", "max_lines": 1},
+        {"paths": ["/site/*"], "mode": "hold"},
     )
     async with waitroom.serving():
         one = await come(waitroom)
@@ -175,9 +181,7 @@ async def test_who_gets_no_place_is_told_why(
         assert fit(await one.get(PLACE.replace("place", "draw"), {}), f"{OWN}draw")["code"] == "no_draw"
 
 
-async def test_whose_place_is_gone_is_told_so(
-    tmp_path: Path, redis: PrivateRedis, origin: Origin, come: Come
-) -> None:
+async def test_whose_place_is_gone_is_told_so(tmp_path: Path, redis: PrivateRedis, origin: Origin, come: Come) -> None:
     waitroom = Waitroom(tmp_path, redis.url, origin.port)
     waitroom.set(mode="hold")
     async with waitroom.serving():
@@ -197,9 +201,7 @@ async def test_whose_place_is_gone_is_told_so(
         assert (await placed(one))["state"] == "closed"
 
 
-async def test_while_the_store_is_lost(
-    tmp_path: Path, own_redis: PrivateRedis, origin: Origin, come: Come
-) -> None:
+async def test_while_the_store_is_lost(tmp_path: Path, own_redis: PrivateRedis, origin: Origin, come: Come) -> None:
     waitroom = Waitroom(tmp_path, own_redis.url, origin.port)
     waitroom.set(mode="hold")
     async with waitroom.serving():
@@ -208,6 +210,7 @@ async def test_while_the_store_is_lost(
         own_redis.kill()
         assert (await joined(newcomer))["code"] == "store_lost"
         assert (await left(waiting))["code"] == "store_lost"
+        assert (await extended(waiting))["code"] == "store_lost"
         assert (await joined(waiting))["state"] == "waiting"
         async with asyncio.timeout(PATIENCE_S):
             while (await placed(waiting))["paused"] != "store_lost":
