@@ -3,15 +3,18 @@
 import json
 import math
 import secrets
+import string
 from functools import lru_cache
+from urllib.parse import quote, urlencode
 
 from waitroom.asking import Asking
 from waitroom.cookies import LANGUAGE_COOKIE
 from waitroom.headers import cookie, values
 from waitroom.languages import Languages
-from waitroom.pages import Face, Notice, Pages, content_security_policy
+from waitroom.pages import Face, Notice, Pages, content_security_policy, local
 from waitroom.place import DrawTold, Place
 from waitroom.prepared import Filled
+from waitroom.receipt import VALID_S, Made, NotMoved, NotNow, qr_code, shown
 from waitroom.response import Field, Response
 from waitroom.rooms import Room
 
@@ -43,6 +46,11 @@ NOTICES: dict[Notice, tuple[int, str, str]] = {
         "You are not signed in",
         "Each person gets one place in this line. Sign in to the site, then ask again.",
     ),
+    "moved": (
+        409,
+        "Your place is in another browser now",
+        "It was moved there by a receipt. Ask again, without the old ticket, to join the line anew.",
+    ),
     "revoked": (
         403,
         "Your place was taken away",
@@ -53,6 +61,16 @@ NOTICES: dict[Notice, tuple[int, str, str]] = {
         "The line was started anew",
         "No place in the old line counts any more. Ask again, without the old ticket, to join the new one.",
     ),
+}
+NOT_MOVED: dict[NotMoved, tuple[int, str, str]] = {
+    "from_elsewhere": (403, "Not from another site", "Only a page of this site can ask for this."),
+    "locked": (429, "Too many codes were wrong", "No code can be redeemed just now. No place is lost by that."),
+    "no_place_to_move": (409, "There is no place to move", "Only who waits, and is not inside, can move the place."),
+    "one_per_person": (409, "Places belong to persons here", "Sign in on the other device, and the place is there."),
+    "too_many_receipts": (503, "No code can be made just now", "The place is kept where it is. Ask again later."),
+    "too_often": (429, "Too many codes were made", "The last one is good until it expires. Ask again later."),
+    "used_up": (410, "This place can't be moved any more", "Its visitor has gone in or left, or it was taken away."),
+    "wrong_code": (404, "This code does not work", "It is mistyped, used, or older than ten minutes."),
 }
 FAILURES = {502: "The site is not answering", 503: "The site is busy", 504: "The site took too long to answer"}
 
@@ -69,16 +87,16 @@ class Answers:
         """The waiting answer: the page, or for an app the place with 429, and where to ask for it from now on
         (Content-Location: RFC 9110, section 8.7)."""
         after_s = math.ceil(place.poll_after_ms / 1000)
-        query = f"?key={key}" if key else ""
         if asking.kind != "page":
-            where = "Content-Location", f"/.waitroom/rooms/{room.name}/place{query}"
+            where = "Content-Location", _own(room, "place", key=key)
             return Response(429, (*JSON_FIELDS, _retry_after(after_s), where), place.to_json().encode())
         face, nonce = self._face(room, asking), _nonce()
         page = self._pages.waiting(
             place,
             face,
-            place_url=f"/.waitroom/rooms/{room.name}/place{query}",
-            leave_url=f"/.waitroom/rooms/{room.name}/leave{query}",
+            place_url=_own(room, "place", key=key),
+            leave_url=_own(room, "leave", key=key),
+            receipt_url="" if room.identity else _own(room, "receipt", key=key, here=asking.target),
             here=asking.target,
             refresh_s=FIRST_REFRESH_S if is_new else after_s,
             nonce=nonce,
@@ -123,22 +141,28 @@ class Answers:
 
     def no_identity(self, room: Room, asking: Asking) -> Response:
         """For who is not signed in, where places are given to persons."""
-        return self._notice("no_identity", room, asking)
+        return self._notice("no_identity", room, "", asking)
 
     def revoked(self, room: Room, asking: Asking) -> Response:
         """For who has lost the place by an act of the operator's or the origin's."""
-        return self._notice("revoked", room, asking)
+        return self._notice("revoked", room, "", asking)
 
     def void(self, room: Room, asking: Asking) -> Response:
         """For who comes with a ticket of a line that was begun anew since."""
-        return self._notice("void", room, asking)
+        return self._notice("void", room, "", asking)
 
-    def _notice(self, name: Notice, room: Room, asking: Asking) -> Response:
+    def moved(self, room: Room, key: str, asking: Asking) -> Response:
+        """For who comes with a ticket whose place was moved to another browser."""
+        return self._notice("moved", room, _own(room, "leave", key=key, here=asking.target), asking)
+
+    def _notice(self, name: Notice, room: Room, leave_url: str, asking: Asking) -> Response:
         status, title, detail = NOTICES[name]
         if asking.kind != "page":
             return self._refusal(status, name, title, detail)
         face, nonce = self._face(room, asking), _nonce()
-        page = self._pages.notice(name, face, message=room.message, here=asking.target, nonce=nonce)
+        page = self._pages.notice(
+            name, face, message=room.message, here=asking.target, leave_url=leave_url, nonce=nonce
+        )
         return _page(page, face, status, nonce, asking)
 
     def no_place(self) -> Response:
@@ -167,10 +191,61 @@ class Answers:
         face, nonce = self._face(room, asking), _nonce()
         return _page(self._pages.left(face, nonce=nonce), face, 200, nonce, asking)
 
+    def receipt(self, room: Room, key: str, made: Made, asking: Asking) -> Response:
+        """The code by which another browser takes a place over."""
+        url = f"{asking.client.scheme}://{asking.client.host}{_own(room, f'receipt/{made.code}', key=key)}"
+        code = shown(made.code)
+        if asking.kind != "page":
+            return _json({"code": code, "url": url, "expires_ms": made.expires_ms})
+        face, nonce = self._face(room, asking), _nonce()
+        page = self._pages.receipt(face, code=code, qr_code=qr_code(url), minutes=VALID_S // 60, nonce=nonce)
+        return _page(page, face, 200, nonce, asking)
+
+    def take(self, room: Room, key: str, code: str, asking: Asking, *, has_place: bool) -> Response:
+        """Asks whether the place of a code, or "" for one that is yet to be typed, is to be taken over here."""
+        if asking.kind != "page":
+            return _json({"code": shown(code) if code else None, "has_place": has_place})
+        face, nonce = self._face(room, asking), _nonce()
+        page = self._pages.take(
+            face,
+            code=shown(code) if code else "",
+            take_url=_own(room, f"receipt/{code}", key=key) if code else _own(room, "receipt"),
+            key=key,
+            has_place=has_place,
+            here="" if code else asking.target,  # the switch of languages would tell a code to the access log
+            nonce=nonce,
+        )
+        return _page(page, face, 200, nonce, asking)
+
+    def taken(self, here: str, asking: Asking) -> Response:
+        """The place is here from now on: leads to where its visitor was; an app is told, too."""
+        return see_other(here) if asking.kind == "page" else _json({"here": here})
+
+    def not_moved(self, room: Room, key: str, not_now: NotNow, asking: Asking) -> Response:
+        """There is no code, or no place was moved."""
+        status, title, detail = NOT_MOVED[not_now.fault]
+        if asking.kind != "page":
+            return problem(status, not_now.fault, title, detail, not_now.retry_after_s)
+        face, nonce = self._face(room, asking), _nonce()
+        page = self._pages.not_moved(not_now.fault, face, take_url=_own(room, "receipt", key=key), nonce=nonce)
+        retry = [] if not_now.retry_after_s is None else [_retry_after(not_now.retry_after_s)]
+        return _page(page, face, status, nonce, asking).with_fields(retry)
+
     def _face(self, room: Room, asking: Asking) -> Face:
         accepted = ",".join(values(asking.fields, "accept-language"))
         language = self._languages.choose(cookie(asking.fields, LANGUAGE_COOKIE), accepted, room.language)
         return Face(room.title, language)
+
+
+def see_other(here: str) -> Response:
+    """Leads to a path of this site. What is no character of an address, a line break say, would end the field."""
+    return Response(303, (("Location", quote(local(here), safe=string.punctuation)), NO_STORE))
+
+
+def _own(room: Room, about: str, **asked: str) -> str:
+    """The address of something about the own place."""
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"/.waitroom/rooms/{room.name}/{about}{'?' if query else ''}{query}"
 
 
 def problem(status: int, code: str, title: str, detail: str = "", retry_after_s: int | None = None) -> Response:

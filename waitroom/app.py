@@ -33,6 +33,7 @@ from waitroom.lines import Lines
 from waitroom.loop_lag import LoopLag
 from waitroom.memory import Memory
 from waitroom.metrics import Metrics
+from waitroom.moving import Moving
 from waitroom.operating import Parts, serve_operators
 from waitroom.origin_connection import OriginConnection
 from waitroom.origins import Origins
@@ -51,6 +52,8 @@ from waitroom.process_metrics import (
     OriginCollector,
     OverrideCollector,
 )
+from waitroom.receipt import Seal
+from waitroom.receipts import Receipts
 from waitroom.reception import Reception
 from waitroom.recognition import Recognition
 from waitroom.records import Records, TracedRecords
@@ -208,12 +211,14 @@ def _front(
     languages = Languages()
     answers = Answers(Pages(languages), languages)
     judge = Judge(recognition, reception, papers, answers, robots, key_ring.lasting)
+    receipts = Receipts(lines, recognition, reception, Seal(key_ring.lasting))
+    moving = Moving(receipts, reception, judge, answers)
     clients = Clients([ipaddress.ip_network(network) for network in config.settings.server.trusted_proxies])
     tunnels = Tunnels(judge, clients)
     front = Front(
         rooms=lambda: in_force.rooms,
         judge=judge,
-        places=Places(reception, outlooks, judge, papers, answers),
+        places=Places(reception, outlooks, judge, papers, answers, moving),
         own=Own(key_ring, lines, languages),
         choose=origins.choose,
         records=records,

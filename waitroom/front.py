@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 
 from waitroom.answers import problem
+from waitroom.asking import Asking
 from waitroom.authz import Authz, Inquiry
 from waitroom.clients import Clients
 from waitroom.cors import shared
@@ -143,7 +144,10 @@ class Front:
             exchange.outcome = "poll"
             exchange.answer(shared(response, question.room.cors_origins, exchange.head))
         else:
-            self._settle(exchange, self._told(exchange, question))
+            asking = self._clients.asking(exchange)
+            if question.code:
+                exchange.target.raw = question.target
+            self._settle(exchange, self._told(exchange, question, asking))
 
     def _authorize(self, exchange: Exchange, asker: Asker) -> None:
         """What a proxy asks about another request."""
@@ -167,9 +171,8 @@ class Front:
             case Say() as say:
                 self._say_in(room, exchange, say)
 
-    async def _told(self, exchange: Exchange, question: Question) -> None:
-        say = await self._places.answer(question, self._clients.asking(exchange))
-        self._say_in(question.room, exchange, say)
+    async def _told(self, exchange: Exchange, question: Question, asking: Asking) -> None:
+        self._say_in(question.room, exchange, await self._places.answer(question, asking))
 
     def _settle(self, exchange: Exchange, work: Coroutine[object, object, None]) -> None:
         """Answers in a task of its own, which ends if the visitor goes."""

@@ -8,10 +8,10 @@ from typing import Literal, assert_never
 
 from waitroom.admission import Admission
 from waitroom.limits import Mode, OnStoreLoss, Phase
-from waitroom.standing import Called, Late, Revoked, Spent, Standing, Unreachable, Waiting
+from waitroom.standing import Called, Late, Moved, Revoked, Spent, Standing, Unreachable, Waiting
 from waitroom.ticket import Ticket
 
-Reason = Literal["closed", "full", "no_identity", "no_place", "revoked", "robot", "store_lost", "void"]
+Reason = Literal["closed", "full", "moved", "no_identity", "no_place", "revoked", "robot", "store_lost", "void"]
 
 # A visitor stays inside as long as there is activity: past half of its life, the lease is renewed.
 RENEW_BELOW = 0.5
@@ -177,6 +177,8 @@ def _by_standing(facts: Facts, ticket: Ticket) -> Decision:
             return Admit(ticket.visitor, ticket.number, lease_end_ms)
         case Revoked():
             return Refuse("revoked")
+        case Moved():
+            return Refuse("moved" if facts.joins else "no_place")
         case _ if facts.phase == "over":
             return Refuse("closed")
         case Spent():

@@ -203,6 +203,11 @@ class Judge:
             log.warning("the store is lost: %s of number %s in %s was not done", command, number, room.line_name(key))
             return []
 
+    def moved_cookies(self, room: Room, key: str, asking: Asking, ticket: Ticket) -> list[str]:
+        """The cookies of who has taken over a place by this ticket; an admission that it had is good no more."""
+        without = self._papers.without_admission(room, key, secure=asking.client.is_secure)
+        return [*self._ticket_cookies(room, key, asking, ticket), without]
+
     def _ticket_cookies(self, room: Room, key: str, asking: Asking, ticket: Ticket) -> list[str]:
         """The new ticket's cookie. Who stands in many lines of a room gives the oldest place up: a browser's cookies
         must fit into one header."""
@@ -229,6 +234,8 @@ class Judge:
                 return Say("refuse", self._answers.no_identity(room, asking))
             case "revoked":
                 return Say("refuse", self._answers.revoked(room, asking))
+            case "moved":
+                return Say("refuse", self._answers.moved(room, key, asking))
             case "robot":
                 return Say("refuse", self._answers.robot(room))
             case "void":

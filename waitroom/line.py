@@ -1,7 +1,8 @@
 """One line, as one process drives it: coalesces what visitors ask, remembers what must not be lost.
 
 The truth is in Redis. What stands here is either a copy (the snapshot), or what Redis may need back after a loss: the
-highest epoch, tail, head and arrival seen, the live leases, who is present, and who is refused.
+highest epoch, tail, head and arrival seen, the live leases, who is present, who is refused, and which places were
+moved.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -13,7 +14,7 @@ from waitroom.estimate import Estimate, Estimator
 from waitroom.limits import Limits
 from waitroom.pace import CallRate
 from waitroom.snapshot import Snapshot
-from waitroom.standing import Called, Revoked, Spent, Standing, Waiting, from_reply
+from waitroom.standing import Called, Moved, Revoked, Spent, Standing, Waiting, from_reply
 from waitroom.store import NoLineError
 
 # A line that another process has advanced within this time is not advanced again; a little less than a tick, since
@@ -24,6 +25,8 @@ CLOCKS_MS = 5_000
 REDIS_CLOCK = ""
 # What was measured at one rate still tells of another that differs by so little.
 SMALL_STEP = 0.25
+# Moved places that are remembered here; Redis drops those that are over, and then has fewer (see lua/receipt.lua).
+MOST_MOVES = 131_072
 WAITING = Waiting()
 
 
@@ -81,7 +84,7 @@ class Line:
         self.estimate: Estimate | None = None
         self.join = Coalescer[str, Joined | None](self._join)
         self.look = Coalescer[int, Standing](lambda numbers: self._ask("poll", numbers))
-        self.claim = Coalescer[int, Standing](lambda numbers: self._ask("claim", numbers))
+        self.claim = Coalescer[tuple[int, int | None], Standing](self._claim)
         self.extend = Coalescer[int, Standing](lambda numbers: self._ask("extend", numbers))
         self.restore = Coalescer[tuple[int, int], bool](self._restore)
         self.see = Coalescer[None, None](self._see)
@@ -93,6 +96,8 @@ class Line:
         self._leases: dict[int, int] = {}
         self._ended: dict[int, int] = {}  # number to when no admission of it can be good any more
         self._refused: dict[int, int] = {}
+        self._moves: dict[int, int] = {}
+        self._untold_moves: dict[int, int] = {}  # which visitors' tickets told, and Redis may have forgotten
         self._unsure_before_ms = 0
         self._rate_of_terms = 0
 
@@ -122,6 +127,14 @@ class Line:
             self.known = self.known.and_of(epoch, 0, 0)
         if arrival is not None and draw == self.in_force.draw:
             self.known = self.known.and_arrivals(arrival + 1, draw)
+
+    def moved(self, number: int, moves: int) -> Moved | None:
+        """That the place of a ticket, which was moved so often, is in another browser now, where that is known here. A
+        ticket that was moved more often than is known tells of it."""
+        known = self._moves.get(number, 0)
+        if moves > known:
+            self._moves[number] = self._untold_moves[number] = moves
+        return Moved(known) if moves < known else None
 
     def poll(self, number: int) -> None:
         """Notes that a waiting visitor is present; Redis hears of it with the next tick."""
@@ -160,6 +173,20 @@ class Line:
         self._end(number)
         self._refused[number] = until_ms
 
+    async def receipt(self, number: int, moves: int, sealed: str, valid_ms: int, told: str) -> tuple[int, int]:
+        """Notes by which code, sealed, a place can be moved; gives the reply of receipt.lua."""
+        kind, at_ms = await self._run("receipt", [REDIS_CLOCK, number, moves, sealed, valid_ms, told])
+        return kind, at_ms
+
+    async def move(self, sealed: str, who: str, own: int | None) -> tuple[int, int, str]:
+        """Redeems a code for who gives the place `own` up; gives the reply of move.lua."""
+        kind, value, told = await self._run("move", [REDIS_CLOCK, sealed, who, "" if own is None else own])
+        return kind, value, told.decode()
+
+    def note_moves(self, number: int, moves: int) -> None:
+        """Takes over how often a place was moved."""
+        self._moves[number] = max(moves, self._moves.get(number, 0))
+
     async def tick(self) -> None:
         """Advances the line, and tells Redis who is present."""
         # Compared from tick to tick: whatever else advanced the line since has brought nothing back. Before the first,
@@ -168,9 +195,15 @@ class Line:
         snapshot = await self._advance()
         if before and before.numbering != snapshot.numbering:
             self._present, self._told = set(), []
+            self._moves, self._untold_moves = {}, {}
         if before and before.generation != snapshot.generation:
             await self._bring_back(before, snapshot.now_ms)
         self._at_last_tick = snapshot
+        if self._untold_moves:
+            untold, self._untold_moves = self._untold_moves, {}
+            await self._tell_moves(untold)
+        if len(self._moves) > MOST_MOVES:
+            await self._learn_moves()
         self._told = []
         # Who polls meanwhile is told of with the next tick: while a crowd polls, this one would not end.
         for _ in range(-(-len(self._present) // MOST_ITEMS)):
@@ -192,7 +225,8 @@ class Line:
         self.known = self.known.and_arrivals(snapshot.arrived, snapshot.limits.draw)
         self.rate.note(snapshot.now_ms, snapshot.called, self._terms(snapshot))
         self.estimate = self._estimator.note(snapshot.now_ms, snapshot)
-        self._note_ended(snapshot, before)
+        if self._note_ended(snapshot, before):
+            await self._learn_moves()
         for ends in (self._leases, self._ended, self._refused):
             for number in [number for number, end_ms in ends.items() if end_ms <= snapshot.now_ms]:
                 del ends[number]
@@ -206,15 +240,32 @@ class Line:
             self._rate_of_terms = rate
         return snapshot.limits.mode, snapshot.phase, snapshot.limits.cap, self._rate_of_terms, snapshot.waiting > 0
 
-    def _note_ended(self, snapshot: Snapshot, before: Snapshot | None) -> None:
+    def _note_ended(self, snapshot: Snapshot, before: Snapshot | None) -> bool:
+        """Takes over what has ended since; tells whether there was more than the snapshot has."""
         known = before.ended if before and before.generation == snapshot.generation else 0
         for number, refused_ms in snapshot.newly_ended[: snapshot.ended - known]:
+            if refused_ms < 0:
+                self.note_moves(number, -refused_ms)
+                continue
             self._end(number)
             if refused_ms:
                 self._refused[number] = refused_ms
-        if snapshot.ended - known > len(snapshot.newly_ended):
-            self._leases.clear()
-            self._unsure_before_ms = snapshot.now_ms
+        if snapshot.ended - known <= len(snapshot.newly_ended):
+            return False
+        self._leases.clear()
+        self._unsure_before_ms = snapshot.now_ms
+        return True
+
+    async def _learn_moves(self) -> None:
+        """Takes over all that Redis knows of moves: what it has dropped is over."""
+        reply = await self._store.run("moved", self.name, [])
+        self._moves = dict(zip(reply[::2], reply[1::2], strict=True))
+
+    async def _tell_moves(self, moves: dict[int, int]) -> None:
+        """Gives Redis back what it may have lost of moves."""
+        pairs = list(moves.items())
+        for start in range(0, len(pairs), MOST_ITEMS):
+            await self._run("moved", [value for pair in pairs[start : start + MOST_ITEMS] for value in pair])
 
     def _end(self, number: int) -> None:
         """No admission of this number is good any more, and none that was issued can outlive a session."""
@@ -230,6 +281,7 @@ class Line:
             await self._restore(leases[start : start + MOST_ITEMS])
         for number, until_ms in list(self._refused.items()):
             await self._run("revoke", [until_ms, number])
+        await self._tell_moves(self._moves)
         self._present.update(self._told)
         await self._run("remind", [before.here_from, before.here])
 
@@ -269,8 +321,16 @@ class Line:
             case _:
                 return None
 
+    async def _claim(self, holders: list[tuple[int, int | None]]) -> list[Standing]:
+        """For numbers with how often the place of their ticket was moved, None for who is known to be inside."""
+        pairs = [value for number, moves in holders for value in (number, "" if moves is None else moves)]
+        return self._noted("claim", [number for number, _ in holders], await self._run("claim", [REDIS_CLOCK, *pairs]))
+
     async def _ask(self, transition: str, numbers: list[int]) -> list[Standing]:
-        standings = from_reply(await self._run(transition, [REDIS_CLOCK, *numbers]))
+        return self._noted(transition, numbers, await self._run(transition, [REDIS_CLOCK, *numbers]))
+
+    def _noted(self, transition: str, numbers: list[int], reply: Sequence[int]) -> list[Standing]:
+        standings = from_reply(reply)
         for number, standing in zip(numbers, standings, strict=True):
             match standing:
                 case Called(lease_end_ms):
@@ -284,6 +344,8 @@ class Line:
                     self._refused[number] = until_ms
                 case Spent():
                     self._leases.pop(number, None)
+                case Moved(moves):
+                    self.note_moves(number, moves)
         return standings
 
     async def _run(self, transition: str, arguments: Sequence[int | str | bytes]) -> Any:

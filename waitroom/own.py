@@ -2,16 +2,14 @@
 choice of a language."""
 
 import json
-import string
 from pathlib import Path
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
-from waitroom.answers import NO_STORE, problem
+from waitroom.answers import problem, see_other
 from waitroom.cookies import LANGUAGE_COOKIE, LANGUAGE_MAX_AGE_S, set_cookie
 from waitroom.keys import Keys
 from waitroom.languages import Languages
 from waitroom.lines import Lines
-from waitroom.pages import local
 from waitroom.response import Response
 from waitroom.rooms import OWN_PREFIX
 
@@ -77,9 +75,7 @@ class Own:
         code, back = (asked.get(name, [""])[0] for name in ("to", "back"))
         chosen = set_cookie(LANGUAGE_COOKIE, code, LANGUAGE_MAX_AGE_S, secure=secure)
         cookies = [("Set-Cookie", chosen)] if code in self._languages.codes else []
-        # What is no character of an address, a line break say, would end the field.
-        location = quote(local(back), safe=string.punctuation)
-        return Response(303, (("Location", location), NO_STORE, *cookies))
+        return see_other(back).with_fields(cookies)
 
 
 def _public(body: bytes, max_age_s: int) -> Response:

@@ -19,8 +19,9 @@ from waitroom import words
 from waitroom.languages import Language, Languages
 from waitroom.place import Place
 from waitroom.prepared import Filled, Hole, Prepared
+from waitroom.receipt import NotMoved
 
-Notice = Literal["no_identity", "revoked", "void"]
+Notice = Literal["moved", "no_identity", "revoked", "void"]
 _PATH = re.compile(r"/(?:[^/\\\s]|\Z)")
 MARK_BYTES = 8
 # Each takes some 25 KB.
@@ -60,11 +61,21 @@ class Pages:
         self._prepared = lru_cache(MOST_SHAPES)(self._prepare)
 
     def waiting(
-        self, place: Place, face: Face, *, place_url: str, leave_url: str, here: str, refresh_s: int, nonce: str
+        self,
+        place: Place,
+        face: Face,
+        *,
+        place_url: str,
+        leave_url: str,
+        receipt_url: str,
+        here: str,
+        refresh_s: int,
+        nonce: str,
     ) -> Filled:
         """The place in line, or before an opening the time until then.
 
-        It asks `place_url` for news; without JavaScript it reloads itself after `refresh_s`.
+        It asks `place_url` for news; without JavaScript it reloads itself after `refresh_s`. An empty `receipt_url`
+        says that places are not moved here.
         """
         draw = place.draw
         fixed = {
@@ -87,6 +98,7 @@ class Pages:
             "seed": draw and draw.seed,
             "place_url": place_url,
             "leave_url": leave_url,
+            "receipt_url": receipt_url,
             "here": here,
             "refresh_s": refresh_s,
             "nonce": nonce,
@@ -108,10 +120,27 @@ class Pages:
         values = {"request_id": request_id, "here": here, "nonce": nonce}
         return self._filled("failure.html", face, {"status": status}, values)
 
-    def notice(self, name: Notice, face: Face, *, message: str, here: str, nonce: str) -> Filled:
-        """Why a visitor has no place, and what can be done about it."""
+    def notice(self, name: Notice, face: Face, *, message: str, here: str, nonce: str, leave_url: str = "") -> Filled:
+        """Why a visitor has no place, and what can be done about it. `leave_url` is where one gives up a ticket that is
+        good no more, and leads back here."""
         fixed = {"name": name, "message": message}
-        return self._filled("notice.html", face, fixed, {"here": here, "nonce": nonce})
+        return self._filled("notice.html", face, fixed, {"here": here, "leave_url": leave_url, "nonce": nonce})
+
+    def receipt(self, face: Face, *, code: str, qr_code: str, minutes: int, nonce: str) -> Filled:
+        """The code by which another browser takes the place over, within so many minutes; `qr_code` is its SVG."""
+        values = {"code": code, "qr_code": qr_code, "minutes": minutes, "here": "", "nonce": nonce}
+        return self._filled("receipt.html", face, {}, values)
+
+    def take(self, face: Face, *, code: str, take_url: str, key: str, has_place: bool, here: str, nonce: str) -> Filled:
+        """Asks whether a place is to be taken over here; without a code, for the code. `has_place` says that this gives
+        up another one."""
+        values = {"code": code, "take_url": take_url, "key": key, "here": here, "nonce": nonce}
+        return self._filled("take.html", face, {"has_place": has_place}, values)
+
+    def not_moved(self, name: NotMoved, face: Face, *, take_url: str, nonce: str) -> Filled:
+        """Why there is no code, or why no place was moved; at `take_url` another code can be typed."""
+        values = {"take_url": take_url, "here": "", "nonce": nonce}
+        return self._filled("not_moved.html", face, {"name": name}, values)
 
     def left(self, face: Face, *, nonce: str) -> Filled:
         """For a visitor who has given the place up."""
@@ -191,4 +220,5 @@ FORMS: dict[str, Callable[[Language, Any], object]] = {
     "countdown": words.countdown,
     "moment": words.moment,
     "local": lambda _, here: local(here),
+    "drawing": lambda _, svg: Markup(svg),  # noqa: S704
 }

@@ -10,9 +10,9 @@ from waitroom.estimate import Estimate
 from waitroom.limits import Limits
 from waitroom.pace import poll_after_ms
 from waitroom.snapshot import Snapshot
-from waitroom.standing import Called, Late, Revoked, Spent, Standing, Unreachable, Waiting
+from waitroom.standing import Called, Late, Moved, Revoked, Spent, Standing, Unreachable, Waiting
 
-State = Literal["early", "waiting", "called", "inside", "none", "closed", "revoked"]
+State = Literal["early", "waiting", "called", "inside", "none", "closed", "revoked", "moved"]
 Pause = Literal["hold", "origin", "store_lost"]
 # A crowd that looks at the countdown asks for its place over this time after it ends, and not all at once.
 OPENING_MS = 5_000
@@ -124,8 +124,9 @@ class Outlook:
                 return self._called(standing)
             case Spent():
                 return Place("none", 1000, message=self.message)
-            case Revoked():
-                return Place("revoked", self._poll_after_ms(None, 0, chance), message=self.message)
+            case Revoked() | Moved():
+                state: State = "moved" if isinstance(standing, Moved) else "revoked"
+                return Place(state, self._poll_after_ms(None, 0, chance), message=self.message)
             case _ if mode == "open":
                 return Place("called", CALLED_POLL_MS, message=self.message)
             case _ if self.snapshot and self.snapshot.phase == "early":

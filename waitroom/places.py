@@ -1,16 +1,18 @@
-"""What a visitor asks of waitroom about the own place: where it stands, what is drawn, for more time, and to leave. All
-of a crowd asks this again and again: it is answered without Redis, from what is known here, wherever that can be."""
+"""What a visitor asks of waitroom about the own place: where it stands, what is drawn, for more time, to leave, and to
+move it elsewhere. All of a crowd asks this again and again: it is answered without Redis, from what is known here,
+wherever that can be."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qs, unquote
 
-from waitroom.answers import Answers, problem
+from waitroom.answers import Answers, problem, see_other
 from waitroom.asking import Asking
 from waitroom.cookies import admission_names, ticket_names
 from waitroom.errors import StoreLostError
 from waitroom.judge import Judge, Say
+from waitroom.moving import Moving
 from waitroom.outlooks import Outlooks
 from waitroom.papers import Papers
 from waitroom.reception import Reception
@@ -20,21 +22,34 @@ from waitroom.wire.cookies import cookie
 from waitroom.wire.heads import Block
 
 PREFIX = f"{OWN_PREFIX}rooms/".encode()
-METHODS = {"place": (b"GET", b"HEAD"), "draw": (b"GET", b"HEAD"), "extend": (b"POST",), "leave": (b"POST",)}
+METHODS = {
+    "place": (b"GET", b"HEAD"),
+    "draw": (b"GET", b"HEAD"),
+    "extend": (b"POST",),
+    "leave": (b"POST",),
+    "receipt": (b"GET", b"HEAD", b"POST"),
+}
 MOST_QUESTIONS = 4096
-About = Literal["place", "draw", "extend", "leave"]
+About = Literal["place", "draw", "extend", "leave", "receipt"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked about which line. The names of the cookies by which the visitor is known are those over plain HTTP,
-    and over HTTPS."""
+    and over HTTPS. `code` is of a receipt, and `here` the path that the visitor came from; both as sent."""
 
     room: Room
     key: str
     about: About
     ticket_names: tuple[bytes, bytes]
     admission_names: tuple[bytes, bytes]
+    code: str = ""
+    here: str = ""
+
+    @property
+    def target(self) -> bytes:
+        """As it may be written down: whoever reads logs could be faster than who was given the code."""
+        return PREFIX + f"{self.room.name}/{self.about}{'/-' if self.code else ''}".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +65,20 @@ class Places:
     """Answers under /.waitroom/rooms/."""
 
     def __init__(
-        self, reception: Reception, outlooks: Outlooks, judge: Judge, papers: Papers, answers: Answers
+        self,
+        reception: Reception,
+        outlooks: Outlooks,
+        judge: Judge,
+        papers: Papers,
+        answers: Answers,
+        moving: Moving,
     ) -> None:
         self._reception = reception
         self._outlooks = outlooks
         self._judge = judge
         self._papers = papers
         self._answers = answers
+        self._moving = moving
         # What a target under PREFIX asks: a crowd asks the same.
         self.read = lru_cache(MOST_QUESTIONS)(self._read)
 
@@ -84,22 +106,28 @@ class Places:
             case "extend":
                 return await self._extend(room, key, asking)
             case "leave":
-                return await self._leave(room, key, asking)
+                return await self._leave(question, asking)
+            case "receipt":
+                return await self._moving.answer(room, key, question.code, question.here, asking)
 
     def _read(self, rooms: Rooms, method: bytes, target: bytes) -> Question | Told:
         path, _, query = target.partition(b"?")
-        name, _, about = path[len(PREFIX) :].decode("latin-1").partition("/")
+        name, _, what = path[len(PREFIX) :].decode("latin-1").partition("/")
         name = unquote(name)
-        key = parse_qs(query.decode("latin-1")).get("key", [""])[0] if query else ""
+        about, _, code = what.partition("/")
+        asked = {field: texts[0] for field, texts in parse_qs(query.decode("latin-1")).items()} if query else {}
+        key = asked.get("key", "")
         room = rooms.named(name)
         if room is None:
             return Told(None, problem(404, "no_room", "No such room", f"There is no room {name!r}."))
         if not room.has_key(key):
             return Told(room, problem(404, "no_line", "No such line", f"Room {name!r} has no line of key {key!r}."))
         match about:
-            case "place" | "draw" | "extend" | "leave":
+            case "place" | "draw" | "extend" | "leave" | "receipt" if about in ("receipt", what):
                 if method in METHODS[about]:
-                    return Question(room, key, about, ticket_names(room.name, key), admission_names(room.name, key))
+                    names = ticket_names(room.name, key), admission_names(room.name, key)
+                    code = unquote(code) or asked.get("code", "")
+                    return Question(room, key, about, *names, code, asked.get("here", ""))
                 return Told(room, _methods_told(method, b", ".join(METHODS[about]).decode()))
             case _:
                 detail = f"Waitroom has nothing at {path.decode('latin-1')}."
@@ -112,12 +140,16 @@ class Places:
             return self._store_lost(room, asking)
         return Say("extend", self._answers.extended(place, asking))
 
-    async def _leave(self, room: Room, key: str, asking: Asking) -> Say:
+    async def _leave(self, question: Question, asking: Asking) -> Say:
+        """Who has left nothing but the ticket of a place that was moved is led back to where it was, to join anew."""
+        room, key = question.room, question.key
         try:
             await self._reception.release(room, self._judge.visit(room, key, asking))
         except StoreLostError:
             return self._store_lost(room, asking)
         cookies = self._papers.removed(room, key, secure=asking.client.is_secure)
+        if question.here and asking.kind == "page":
+            return Say("leave", see_other(question.here), cookies)
         return Say("leave", self._answers.left(room, asking), cookies)
 
     def _store_lost(self, room: Room, asking: Asking) -> Say:

@@ -13,7 +13,7 @@ from waitroom.outlooks import Outlooks
 from waitroom.place import Place
 from waitroom.recognition import Recognition, Visit
 from waitroom.rooms import Room
-from waitroom.standing import Called, Late, Revoked, Spent, Standing, Unreachable, Waiting
+from waitroom.standing import Called, Late, Moved, Revoked, Spent, Standing, Unreachable, Waiting
 from waitroom.ticket import Ticket, new_visitor
 
 NOTHING_TO_WAIT_FOR_MS = 1000
@@ -59,8 +59,8 @@ class Reception:
         while True:
             decision = decide(facts, self._now_s())
             match decision:
-                case Ask(Ticket(number=number)):
-                    facts = replace(facts, standing=await self._claimed(line, number))
+                case Ask(Ticket() as ticket):
+                    facts = replace(facts, standing=await self._claimed(line, ticket))
                 case Ask():
                     facts = await self._joined(line, facts, visit.identity)
                     new_ticket = facts.ticket
@@ -90,7 +90,7 @@ class Reception:
         ticket = self._recognition.ticket(room, line, ticket_text, "") if line else None
         if line is None or ticket is None or line.is_void(ticket.epoch):
             return None
-        standing = self._standing(line, ticket.number)
+        standing = self._standing(line, ticket)
         return self._outlooks.place(room, line, ticket, standing) if standing else None
 
     async def place(self, room: Room, visit: Visit) -> Place:
@@ -99,10 +99,10 @@ class Reception:
 
     async def extend(self, room: Room, visit: Visit) -> Place:
         """Gives a called visitor another claim window, once; where it stands then. Raises StoreLostError."""
-        return await self._placed(room, visit, lambda line, number: line.extend(number))
+        return await self._placed(room, visit, lambda line, ticket: line.extend(ticket.number))
 
-    async def _placed(self, room: Room, visit: Visit, ask: Callable[[Line, int], Awaitable[Standing]]) -> Place:
-        """Where a visitor stands, by what `ask` says of the number."""
+    async def _placed(self, room: Room, visit: Visit, ask: Callable[[Line, Ticket], Awaitable[Standing]]) -> Place:
+        """Where a visitor stands, by what `ask` says of the ticket."""
         line = await self._line(room, replace(visit, joins=False))
         if line is None:
             return Place("none", poll_after_ms=NOTHING_TO_WAIT_FOR_MS)
@@ -111,7 +111,8 @@ class Reception:
         ticket = self._recognition.ticket(room, line, visit.ticket, visit.identity)
         if ticket is None or line.is_void(ticket.epoch):
             return Place("none", poll_after_ms=NOTHING_TO_WAIT_FOR_MS)
-        return self._outlooks.place(room, line, ticket, await ask(line, ticket.number))
+        standing = line.moved(ticket.number, ticket.moves) or await ask(line, ticket)
+        return self._outlooks.place(room, line, ticket, standing)
 
     def waiting(self, room: Room, key: str, ticket: Ticket, standing: Standing) -> Place:
         """The place of a visitor of whom the gate has decided that it waits."""
@@ -120,11 +121,17 @@ class Reception:
     async def release(self, room: Room, visit: Visit) -> None:
         """Gives the visitor's place back, inside or in the line. Raises StoreLostError."""
         line = await self._line(room, replace(visit, joins=False))
-        if line is None:
-            return
+        number = self.number(room, line, visit) if line else None
+        if line and number is not None:
+            await line.release(number)
+
+    def number(self, room: Room, line: Line, visit: Visit) -> int | None:
+        """The number of the place that a visitor has, inside or in the line; None where it has none (any more)."""
         admission = self._recognition.admission(room, line, visit)
-        if holder := admission or self._recognition.ticket(room, line, visit.ticket, visit.identity):
-            await line.release(holder.number)
+        if admission:
+            return admission.number
+        ticket = self._recognition.ticket(room, line, visit.ticket, visit.identity)
+        return ticket.number if ticket and not line.moved(ticket.number, ticket.moves) else None
 
     async def release_number(self, room: Room, key: str, number: int) -> None:
         """Gives back the place of a number. Raises StoreLostError."""
@@ -173,7 +180,7 @@ class Reception:
             )
         lacks_identity = room.identity is not None and room.identity.required and not visit.identity
         if ticket := self._recognition.ticket(room, line, visit.ticket, visit.identity):
-            standing = self._standing(line, ticket.number)
+            standing = self._standing(line, ticket)
             is_void = line.is_void(ticket.epoch)
             return replace(facts, ticket=ticket, standing=standing, is_void=is_void, lacks_identity=lacks_identity)
         return replace(facts, lacks_identity=lacks_identity)
@@ -184,26 +191,28 @@ class Reception:
             return line.snapshot.now_ms
         return int(self._now_s() * 1000)
 
-    def _standing(self, line: Line, number: int) -> Standing | None:
-        """What this process can say of a number by itself; who waits is noted as present."""
-        standing = line.standing(number)
+    def _standing(self, line: Line, ticket: Ticket) -> Standing | None:
+        """What this process can say of a ticket by itself; who waits is noted as present."""
+        if moved := line.moved(ticket.number, ticket.moves):
+            return moved
+        standing = line.standing(ticket.number)
         if standing:
-            line.poll(number)
+            line.poll(ticket.number)
         return Unreachable() if self._lines.is_lost(line) else standing
 
-    async def _claimed(self, line: Line, number: int) -> Standing:
+    async def _claimed(self, line: Line, ticket: Ticket) -> Standing:
         try:
-            return await line.claim(number)
+            return await line.claim((ticket.number, ticket.moves))
         except StoreLostError:
             return Unreachable()
 
-    async def _stood(self, line: Line, number: int) -> Standing:
-        """What is said of a number to who only looks: it is not claimed."""
-        known = self._standing(line, number)
+    async def _stood(self, line: Line, ticket: Ticket) -> Standing:
+        """What is said of a ticket to who only looks: its number is not claimed."""
+        known = self._standing(line, ticket)
         if known:
             return known
         try:
-            return await line.look(number)
+            return await line.look(ticket.number)
         except StoreLostError:
             return Unreachable()
 
@@ -240,7 +249,7 @@ class Reception:
         try:
             if line.was_lost_since(admission.issued_s * 1000) and not await line.restore(lease):
                 return None
-            standing = await line.claim(admission.number)
+            standing = await line.claim((admission.number, None))
             if isinstance(standing, Waiting | Late):  # Redis lost it just now, and nobody has noticed yet
                 return Forward(admission) if await line.restore(lease) else None
         except StoreLostError:
@@ -248,7 +257,7 @@ class Reception:
         match standing:
             case Called(lease_end_ms):
                 return Admit(admission.visitor, admission.number, lease_end_ms)
-            case Spent() | Revoked() | Unreachable():
+            case Spent() | Revoked() | Moved() | Unreachable():
                 return None
 
 

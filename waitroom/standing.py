@@ -38,11 +38,18 @@ class Revoked:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """The place is in another browser now: this ticket holds it no more. It was moved `moves` times."""
+
+    moves: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unreachable:
     """The store is lost: nobody can say, and the place is kept."""
 
 
-Standing = Waiting | Called | Late | Spent | Revoked | Unreachable
+Standing = Waiting | Called | Late | Spent | Revoked | Moved | Unreachable
 
 
 def from_reply(reply: Sequence[int]) -> list[Standing]:
@@ -64,5 +71,7 @@ def _from_pair(kind: int, value: int) -> Standing:
             return Revoked(value)
         case 5:
             return Called(value, can_extend=True)
+        case 6:
+            return Moved(value)
         case _:
             raise ValueError(f"poll.lua, claim.lua and extend.lua answer no kind {kind}")

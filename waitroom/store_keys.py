@@ -1,7 +1,8 @@
 """All keys in Redis. One line's keys share a hash tag, so that a line lives on one shard."""
 
 PARTS = (
-    "state", "here", "seen", "late", "back", "inside", "spent", "revoked", "ended", "people", "lines", "scratch"
+    "state", "here", "seen", "late", "back", "inside", "spent", "revoked", "ended", "people", "lines", "scratch",
+    "moved", "receipts", "expiry", "tries",
 )  # fmt: skip
 # Of a room; they live where the line does that has the room's name.
 DESK_PARTS = ("desk", "vitals", "history", "audit", "leader")

@@ -4,7 +4,8 @@
 
 The payload is base64url of `line~epoch~number~issued_s~visitor`, the MAC the first 16 bytes of HMAC-SHA-256 over all
 that stands before it. Who came before a draw has `arrival@draw` instead of a number: the ticket then does not tell the
-number, which hangs on the draw's seed. A list of secrets: the first signs, all verify.
+number, which hangs on the draw's seed. Once the place was moved to another browser, the visitor has `*moves` behind it,
+which an earlier version takes for a part of the name. A list of secrets: the first signs, all verify.
 """
 
 import binascii
@@ -28,7 +29,8 @@ STANDARD = bytes.maketrans(b"-_", b"+/")
 class Ticket(NamedTuple):
     """The place of `visitor` (the same for the ticket's life) in a line; `issued_s` is seconds since 1970.
 
-    With an `arrival` in a `draw`, the number is what was drawn for it, 0 where that was not looked up yet.
+    With an `arrival` in a `draw`, the number is what was drawn for it, 0 where that was not looked up yet. `moves`
+    counts how often the place was moved to another browser: of two tickets of one number, the one with more is good.
     """
 
     line: str
@@ -38,6 +40,24 @@ class Ticket(NamedTuple):
     visitor: str
     arrival: int | None = None
     draw: str = ""
+    moves: int = 0
+
+    def to_payload(self) -> str:
+        """All that a ticket says, unsigned."""
+        place = self.number if self.arrival is None else f"{self.arrival}@{self.draw}"
+        visitor = f"{self.visitor}*{self.moves}" if self.moves else self.visitor
+        return "~".join(map(str, (self.line, self.epoch, place, self.issued_s, visitor)))
+
+    @classmethod
+    def from_payload(cls, payload: str) -> "Ticket":
+        """Reads what `to_payload` wrote, and nothing else."""
+        line, epoch, place, issued_s, who = payload.split("~")
+        visitor, _, moved = who.partition("*")
+        moves = int(moved or 0)
+        if "@" in place:
+            arrival, _, draw = place.partition("@")
+            return cls(line, int(epoch), 0, int(issued_s), visitor, int(arrival), draw, moves)
+        return cls(line, int(epoch), int(place), int(issued_s), visitor, moves=moves)
 
 
 def new_visitor() -> str:
@@ -55,9 +75,7 @@ class TicketSigner:
 
     def sign(self, ticket: Ticket) -> str:
         """Gives the ticket as it stands in the cookie."""
-        place = ticket.number if ticket.arrival is None else f"{ticket.arrival}@{ticket.draw}"
-        fields = (ticket.line, ticket.epoch, place, ticket.issued_s, ticket.visitor)
-        body = START + _encoded("~".join(map(str, fields)).encode())
+        body = START + _encoded(ticket.to_payload().encode())
         return (body + b"." + _mac(self._keyed[0], body)).decode()
 
     def read(self, text: str) -> Ticket:
@@ -72,11 +90,7 @@ class TicketSigner:
         else:
             raise ForgedTicketError
         # Signed by us, so it has our shape.
-        line, epoch, place, issued_s, visitor = _decoded(body[len(START) :]).split("~")
-        if "@" in place:
-            arrival, _, draw = place.partition("@")
-            return Ticket(line, int(epoch), 0, int(issued_s), visitor, int(arrival), draw)
-        return Ticket(line, int(epoch), int(place), int(issued_s), visitor)
+        return Ticket.from_payload(_decoded(body[len(START) :]))
 
 
 def number_in(text: str) -> int:

@@ -221,7 +221,7 @@ class CrowdProcess:
                 if isinstance(standing, Called):
                     if fate.vanishes:
                         break
-                    standing = await self._line.claim(fate.number)
+                    standing = await self._line.claim((fate.number, 0))
                 if isinstance(standing, Called):
                     await asyncio.sleep(visitor.stay_ms / 1000)
                     await self._leave(fate)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from tests.servers import PrivateRedis
 from tests.waitroom.line_bench import FIRST, LineBench
+from waitroom.standing import Standing, from_reply
 from waitroom.store_keys import line_keys
 
 LUA = Path(__file__).parent / "earlier"
@@ -45,6 +46,9 @@ class EarlierBench(LineBench):
             name: redis.client.register_script("\n".join((LUA / f"{part}.lua").read_text() for part in parts))
             for name, parts in PARTS.items()
         }
+
+    def claim(self, *numbers: int) -> list[Standing]:
+        return from_reply(self._run("claim", self.now_ms, *[number + FIRST for number in numbers]))
 
     def look(self) -> Seen:
         """Brings the line up to now."""

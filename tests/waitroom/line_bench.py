@@ -104,7 +104,34 @@ class LineBench:
         return from_reply(self._run("poll", self.now_ms, *_real(numbers)))
 
     def claim(self, *numbers: int) -> list[Standing]:
-        return from_reply(self._run("claim", self.now_ms, *_real(numbers)))
+        return self.claim_as(*[(number, None) for number in numbers])
+
+    def claim_as(self, *holders: tuple[int, int | None]) -> list[Standing]:
+        """The same, with how often the place of each ticket was moved; None for who is known to be inside."""
+        pairs = [value for number, moves in holders for value in (number + FIRST, "" if moves is None else moves)]
+        return from_reply(self._run("claim", self.now_ms, *pairs))
+
+    def receipt(self, number: int, code: str, moves: int = 0, valid_ms: int = 600_000) -> tuple[str, int]:
+        """Gives what became of it, and until when it is good, or when to try again."""
+        told = f"told of {number}"
+        kind, at_ms = self._run("receipt", self.now_ms, number + FIRST, moves, code, valid_ms, told)
+        return ("made", "too often", "no place", "full")[kind], at_ms
+
+    def move(self, code: str, who: str = "", own: int | None = None) -> tuple[str, int, str]:
+        """Gives what became of it, how often the place was moved or when to try again, and what the receipt told."""
+        own_number = "" if own is None else own + FIRST
+        kind, value, told = self._run("move", self.now_ms, code, who, own_number)
+        return ("moved", "locked", "wrong", "used up")[kind], value, told.decode()
+
+    def tell_moves(self, moves: dict[int, int]) -> None:
+        """Gives back what a process, or a ticket, knows of moves."""
+        if moves:
+            self._run("moved", *[value for number, often in moves.items() for value in (number + FIRST, often)])
+
+    def moves(self) -> dict[int, int]:
+        """How often each place was moved, as Redis has it."""
+        reply = self._run("moved")
+        return {number - FIRST: moves for number, moves in zip(reply[::2], reply[1::2], strict=True)}
 
     def extend(self, *numbers: int) -> list[Standing]:
         return from_reply(self._run("extend", self.now_ms, *_real(numbers)))
@@ -142,6 +169,27 @@ class LineBench:
             newly_ended=tuple((number - FIRST, until_ms) for number, until_ms in seen.newly_ended),
         )
 
+    def empty(self) -> None:
+        """Redis forgets everything."""
+        self._redis.client.flushall()
+
+    def sizes(self, hash_part: str, zset_part: str) -> tuple[int, int]:
+        """How much there is in a hash, and in a zset."""
+        pipeline = self._redis.client.pipeline(transaction=False)
+        pipeline.hlen(_key(hash_part))
+        pipeline.zcard(_key(zset_part))
+        first, second = pipeline.execute()
+        return first, second
+
+    def ttl_ms(self, part: str) -> int:
+        """For how long Redis keeps a key."""
+        left_ms: int = self._redis.client.pttl(_key(part))
+        return left_ms
+
+    def fill(self, zset_part: str, n: int) -> None:
+        """Puts members into a zset that are over tomorrow."""
+        self._redis.client.zadd(_key(zset_part), {f"m{i}": self.now_ms + 86_400_000 for i in range(n)})
+
     def inside(self) -> list[int]:
         """The numbers inside, as Redis has them."""
         return self.stored()[0]
@@ -163,6 +211,10 @@ class LineBench:
 
     def _run(self, transition: str, *arguments: int | str | bytes) -> Any:
         return self._scripts[transition](keys=line_keys("test"), args=arguments)
+
+
+def _key(part: str) -> str:
+    return f"wr:{{test}}:{part}"
 
 
 def _real(numbers: Sequence[int]) -> list[int]:

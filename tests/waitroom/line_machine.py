@@ -17,7 +17,7 @@ from tests.waitroom.line_bench import FIRST, MOST_UNKNOWN, LineBench, Mutation
 from tests.waitroom.line_model import CALL, Known, LineModel
 from waitroom.limits import Limits
 from waitroom.snapshot import Snapshot
-from waitroom.standing import Called
+from waitroom.standing import Called, Moved
 from waitroom.store_keys import line_keys
 
 # Small and short, so that a story of a hundred steps meets every limit.
@@ -83,6 +83,8 @@ class LineMachine(RuleBasedStateMachine):
         self.numbers: set[int] = set()  # of visitors, who may come back at any time
         self.arrivals: set[int] = set()  # in the draw that is in force
         self.leases: dict[int, int] = {}
+        self.moves: dict[int, int] = {}  # of the tickets that are good
+        self.codes = 0
         self.allowance = LIMITS.burst * CALL  # what I2 allows to be called now, in the bucket's unit
         self.allowed_until_ms = self.bench.now_ms
 
@@ -174,12 +176,35 @@ class LineMachine(RuleBasedStateMachine):
     @rule(who=SOME)
     def claim(self, who: int) -> None:
         numbers = self.some(who)
-        standings = self.bench.claim(*numbers)
-        assert standings == [self.line.claim(number, self.now_ms) for number in numbers]
+        holders = [(number, self.moves.get(number, 0)) for number in numbers]
+        standings = self.bench.claim_as(*holders)
+        assert standings == [self.line.claim(number, self.now_ms, moves) for number, moves in holders]
         for number, standing in zip(numbers, standings, strict=True):
             if isinstance(standing, Called):
                 self.leases[number] = standing.lease_end_ms
         self.learn(self.line)
+
+    @precondition(lambda self: self.model and self.visitors())
+    @rule(who=ONE, own=ONE, gives_up=st.booleans(), ms=st.sampled_from([0, 0, 0, 5_000]))
+    def move(self, who: int, own: int, gives_up: bool, ms: int) -> None:
+        """Somebody moves a place to another browser, in time or too late; who brings the code again has nothing."""
+        visitors = self.visitors()
+        number, given_up = visitors[who % len(visitors)], visitors[own % len(visitors)] if gives_up else None
+        moves = self.moves.get(number, 0)
+        self.codes += 1
+        code = f"code {self.codes}"
+        made = self.bench.receipt(number, code, moves, 5_000)
+        assert made == self.line.receipt(number, code, moves, 5_000, self.now_ms)
+        self.wait(ms)
+        redeemed = [self.bench.move(code, code, given_up) for _ in range(2)]
+        assert redeemed == [self.line.move(code, code, given_up, self.now_ms) for _ in range(2)]
+        if redeemed[0][0] == "moved":
+            self.moves[number] = moves + 1
+            if given_up is not None and given_up != number:
+                self.leases.pop(given_up, None)
+            [before] = self.bench.claim_as((number, moves))
+            assert isinstance(before, Moved), "the old ticket of a moved place is good"
+        assert self.bench.moves() == self.line.moved
 
     @precondition(lambda self: self.model)
     @rule(who=SOME)
@@ -334,6 +359,8 @@ class LineMachine(RuleBasedStateMachine):
         """One process knows each lease as it is, another from before it was renewed: the later end counts."""
         self.restore(self.leases)
         self.restore({number: end - 1 for number, end in self.leases.items()})
+        self.bench.tell_moves(self.moves)
+        self.line.tell_moves(self.moves)
 
     def restore(self, leases: dict[int, int]) -> None:
         line = self.line
@@ -356,6 +383,7 @@ class LineMachine(RuleBasedStateMachine):
         assert (snapshot.claimed, snapshot.extended) == (line.claimed, line.extensions)
         assert snapshot.released == line.released
         assert (snapshot.ended, snapshot.newly_ended) == (len(line.ended), tuple(line.ended))
+        assert self.bench.moves() == line.moved
         assert snapshot.limits == line.limits
         assert snapshot.waiting == len(line.here) + len(line.late)
         for position, number in enumerate(sorted(line.here), start=1 + len(line.late)):

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 
 from tests.waitroom.line_bench import MOST_UNKNOWN, NUMBERS_PER_MS, START_MS, Given
 from waitroom.limits import Limits
-from waitroom.standing import Called, Late, Revoked, Spent, Standing, Waiting
+from waitroom.standing import Called, Late, Moved, Revoked, Spent, Standing, Waiting
 
 CALL = 60_000  # the bucket counts in 1/60000 of a call: a rate of r a minute adds r of them a millisecond
 FIRST_POLL_MS = 3_000
 RESTORE_MS = 3_000
+TRIES_MS = 600_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class LineModel:
     spent: set[int] = field(default_factory=set)
     revoked: dict[int, int] = field(default_factory=dict)  # number to until when
     people: dict[str, tuple[Given, str]] = field(default_factory=dict)  # identity to its place, and the draw of that
+    moved: dict[int, int] = field(default_factory=dict)  # number to how often it was moved to another browser
+    receipts: dict[int, tuple[str, int, int]] = field(default_factory=dict)  # number to code, end, and moves until then
+    tries: list[str] = field(default_factory=list)  # within the window
+    tries_until_ms: int = 0
     has_moved: bool = False  # to a server that may lack the last writes
     arrived: int = 0
     lost_ms: int = 0
@@ -101,7 +106,10 @@ class LineModel:
             self.arrived = max(self.arrived, known.arrived)
         if known.tail:
             self._heal(known.tail, known.head, now_ms)
-        self.inside = {number: end for number, end in self.inside.items() if end > now_ms}
+        for number in [number for number, end in self.inside.items() if end <= now_ms]:
+            del self.inside[number]
+            if number in self.spent:
+                self.moved.pop(number, None)
         self.late = {number: seen for number, seen in self.late.items() if seen > now_ms - self.limits.presence_ms}
         self._turn_window(now_ms)
         for number in [*sorted(self.late), *sorted(self.here)][: self._room(now_ms)]:
@@ -133,7 +141,10 @@ class LineModel:
         self._note_elder(number)
         return self._be_late(number, now_ms)
 
-    def claim(self, number: int, now_ms: int) -> Standing:
+    def claim(self, number: int, now_ms: int, moves: int | None = None) -> Standing:
+        """By a ticket that was moved so often."""
+        if moves is not None and moves < self.moved.get(number, 0):
+            return Moved(self.moved[number])
         standing = self.poll(number, now_ms)
         if isinstance(standing, Called):
             self.inside[number] = max(standing.lease_end_ms, now_ms + self.limits.session_ms)
@@ -169,6 +180,41 @@ class LineModel:
         """The lease that each number has then, 0 for none."""
         return [self._restored(number, end, now_ms) for number, end in leases.items()]
 
+    def receipt(self, number: int, code: str, moves: int, valid_ms: int, now_ms: int) -> tuple[str, int]:
+        """What became of it, and until when it is good, or when to try again."""
+        if not self._can_move(number, now_ms) or self.moved.get(number, 0) > moves:
+            return "no place", 0
+        self._turn_tries(now_ms)
+        if self.tries.count(str(number)) >= 10:
+            return "too often", self.tries_until_ms
+        self.tries.append(str(number))
+        self.receipts[number] = code, now_ms + valid_ms, moves
+        return "made", now_ms + valid_ms
+
+    def move(self, code: str, who: str, own: int | None, now_ms: int) -> tuple[str, int, str]:
+        """What became of it, how often the place was moved or when to try again, and what the receipt told."""
+        self._turn_tries(now_ms)
+        if self.tries.count("wrong") >= 1000 or self.tries.count(f"from {who}") >= 10:
+            return "locked", self.tries_until_ms, ""
+        good = {made: number for number, (made, end_ms, _) in self.receipts.items() if end_ms > now_ms}
+        if code not in good:
+            self.tries += ["wrong", f"from {who}"]
+            return "wrong", 0, ""
+        number = good[code]
+        moves = self.receipts.pop(number)[2]
+        if not self._can_move(number, now_ms) or self.moved.get(number, 0) > moves:
+            return "used up", 0, ""
+        self._move_to(number, moves + 1)
+        if own is not None and own != number:
+            self.release(own)
+        return "moved", moves + 1, f"told of {number}"
+
+    def tell_moves(self, moves: dict[int, int]) -> None:
+        for number, often in moves.items():
+            is_over = number in self.spent and number not in self.inside
+            if often > self.moved.get(number, 0) and not is_over:
+                self._move_to(number, often)
+
     def remind(self, present: set[int]) -> None:
         self.here |= {number for number in present if number > self.head}
         if self.lost_ms:
@@ -177,6 +223,7 @@ class LineModel:
     def reset(self, now_ms: int) -> None:
         self.epoch += 1
         self.here, self.seen, self.late, self.people = set(), set(), {}, {}
+        self.moved, self.receipts = {}, {}
         if not self._is_drawing(now_ms):
             self._leap(self.tail)
 
@@ -226,7 +273,19 @@ class LineModel:
         self.seen.discard(number)
         if number <= self.head:
             self.spent.add(number)
+            self.moved.pop(number, None)
         return held
+
+    def _can_move(self, number: int, now_ms: int) -> bool:
+        return number not in self.spent and self.revoked.get(number, 0) <= now_ms
+
+    def _move_to(self, number: int, moves: int) -> None:
+        self.moved[number] = moves
+        self.ended.insert(0, (number, -moves))
+
+    def _turn_tries(self, now_ms: int) -> None:
+        if not now_ms < self.tries_until_ms <= now_ms + TRIES_MS:
+            self.tries, self.tries_until_ms = [], now_ms + TRIES_MS
 
     def _restored(self, number: int, end_ms: int, now_ms: int) -> int:
         self._heal(number, number, now_ms)

@@ -17,6 +17,7 @@ from waitroom.headers import Client
 from waitroom.languages import Languages
 from waitroom.pages import Pages, content_security_policy
 from waitroom.place import DrawTold, Place
+from waitroom.receipt import Made, NotNow
 from waitroom.response import Response
 from waitroom.rooms import Room
 
@@ -51,6 +52,18 @@ SAYINGS: dict[str, Saying] = {
     "no_identity": lambda asking: ANSWERS.no_identity(ROOM, asking),
     "revoked": lambda asking: ANSWERS.revoked(ROOM, asking),
     "void": lambda asking: ANSWERS.void(ROOM, asking),
+    "moved": lambda asking: ANSWERS.moved(ROOM, "7", asking),
+    "receipt": lambda asking: ANSWERS.receipt(ROOM, "7", Made("4T7K9XQ2", 1_800_000_600_000), asking),
+    "take": lambda asking: ANSWERS.take(ROOM, "7", "4T7K9XQ2", asking, has_place=True),
+    "to type": lambda asking: ANSWERS.take(ROOM, "7", "", asking, has_place=False),
+    "wrong_code": lambda asking: ANSWERS.not_moved(ROOM, "7", NotNow("wrong_code"), asking),
+    "locked": lambda asking: ANSWERS.not_moved(ROOM, "7", NotNow("locked", 540), asking),
+    "used_up": lambda asking: ANSWERS.not_moved(ROOM, "7", NotNow("used_up"), asking),
+    "too_often": lambda asking: ANSWERS.not_moved(ROOM, "7", NotNow("too_often", 540), asking),
+    "too_many_receipts": lambda asking: ANSWERS.not_moved(ROOM, "7", NotNow("too_many_receipts", 600), asking),
+    "no_place_to_move": lambda asking: ANSWERS.not_moved(ROOM, "7", NotNow("no_place_to_move"), asking),
+    "one_per_person": lambda asking: ANSWERS.not_moved(ROOM, "7", NotNow("one_per_person"), asking),
+    "from_elsewhere": lambda asking: ANSWERS.not_moved(ROOM, "7", NotNow("from_elsewhere"), asking),
     "failure": lambda asking: ANSWERS.failure(ROOM, 502, asking),
     "left": lambda asking: ANSWERS.left(ROOM, asking),
 }
@@ -62,13 +75,22 @@ REFUSALS = {
     "no_identity": (403, "no_identity", None),
     "revoked": (403, "revoked", None),
     "void": (409, "void", None),
+    "moved": (409, "moved", None),
+    "wrong_code": (404, "wrong_code", None),
+    "locked": (429, "locked", "540"),
+    "used_up": (410, "used_up", None),
+    "too_often": (429, "too_often", "540"),
+    "too_many_receipts": (503, "too_many_receipts", "600"),
+    "no_place_to_move": (409, "no_place_to_move", None),
+    "one_per_person": (409, "one_per_person", None),
+    "from_elsewhere": (403, "from_elsewhere", None),
     "failure": (502, "origin_failed", None),
 }
 COUNTS = st.none() | st.integers(0)
 DRAWS = st.builds(DrawTold, st.text(), st.integers(1), COUNTS, st.none() | st.text(), COUNTS)
 PLACES = st.builds(
     Place,
-    state=st.sampled_from(["early", "waiting", "called", "inside", "none", "closed", "revoked"]),
+    state=st.sampled_from(["early", "waiting", "called", "inside", "none", "closed", "revoked", "moved"]),
     poll_after_ms=st.integers(),
     position=COUNTS,
     waiting=COUNTS,

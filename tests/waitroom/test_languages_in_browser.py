@@ -45,7 +45,14 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 async def show(page: Page, code: str, place: Place = PLACE) -> None:
     """The waiting page in a language, with all there is to unfold."""
     filled = PAGES.waiting(
-        place, Face("Sale!", LANGUAGES.of(code)), place_url="/", leave_url="/", here="/", refresh_s=60, nonce=NONCE
+        place,
+        Face("Sale!", LANGUAGES.of(code)),
+        place_url="/",
+        leave_url="/",
+        receipt_url="/",
+        here="/",
+        refresh_s=60,
+        nonce=NONCE,
     )
     await page.set_content(filled.plain().decode())
     await page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")

@@ -16,7 +16,7 @@ from waitroom.errors import StoreLostError
 from waitroom.line import Joined, Knowledge, Line
 from waitroom.lines import Lines
 from waitroom.memory import Memory
-from waitroom.standing import Revoked, Waiting
+from waitroom.standing import Moved, Revoked, Waiting
 from waitroom.store import Store
 
 UNTIL_MS = 4_000_000_000_000
@@ -46,7 +46,7 @@ async def in_force(line: Line) -> tuple[int, int, int]:
     """One inside, one who waits, one revoked."""
     numbers = [(await joined(line)).number for _ in range(3)]
     inside, waiting, revoked = numbers
-    await line.claim(inside)
+    await line.claim((inside, 0))
     await line.revoke(revoked, UNTIL_MS)
     line.poll(waiting)
     await line.tick()
@@ -84,7 +84,7 @@ async def test_what_redis_has_lost_it_gets_back_whoever_notices_first(
         case "look":
             assert await line.look(waiting) == Waiting()
         case "claim":
-            assert await line.claim(waiting) == Waiting()
+            assert await line.claim((waiting, 0)) == Waiting()
         case "release":
             await line.release(revoked)
         case "join":
@@ -210,3 +210,53 @@ async def test_who_was_let_in_before_the_first_tick_is_inside_after_a_loss(redis
     await line.tick()
     assert redis.client.zrange("wr:{young}:inside", 0, -1) == [str(joined.number).encode()]
     await store.close()
+
+
+async def moved(line: Line, number: int) -> None:
+    """Moves a place to another browser."""
+    assert (await line.receipt(number, 0, "code", 600_000, ""))[0] == 0
+    assert (await line.move("code", "somebody", None))[:2] == (0, 1)
+
+
+async def test_a_process_that_was_away_for_long_learns_of_all_moves(line: Line, store: Store) -> None:
+    """What the snapshot has no room for, it asks for."""
+    other = Line("site", line.limits, store)
+    await other.tick()
+    waiting = [(await joined(line)).number for _ in range(2)][1]
+    await moved(line, waiting)
+    for number in range(300):
+        await line.revoke(waiting + 1 + number, UNTIL_MS)
+    assert other.moved(waiting, 0) is None
+    await other.tick()
+    assert other.moved(waiting, 0) == Moved(1)
+
+
+async def test_a_ticket_that_was_moved_teaches_redis(line: Line, store: Store, redis: PrivateRedis) -> None:
+    waiting = [(await joined(line)).number for _ in range(2)][1]
+    assert line.moved(waiting, 1) is None
+    assert line.moved(waiting, 0) == Moved(1)
+    await line.tick()
+    assert redis.client.hgetall("wr:{site}:moved") == {str(waiting).encode(): b"1"}
+    assert await line.claim((waiting, 0)) == Moved(1)
+
+
+async def test_what_is_remembered_of_moves_has_bounds(
+    line: Line, redis: PrivateRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Redis has dropped, since those places are used up, the process drops, too."""
+    monkeypatch.setattr("waitroom.line.MOST_MOVES", 2)
+    waiting = [(await joined(line)).number for _ in range(2)][1]
+    for number in range(waiting, waiting + 3):
+        line.note_moves(number, 1)
+    await line.tick()
+    assert [line.moved(number, 0) for number in range(waiting, waiting + 3)] == [None, None, None]
+
+
+async def test_a_reset_lets_every_process_forget_moves(line: Line, store: Store) -> None:
+    waiting = [(await joined(line)).number for _ in range(2)][1]
+    await moved(line, waiting)
+    await line.tick()
+    assert line.moved(waiting, 0) == Moved(1)
+    await store.run("reset", "site", ["", 2])
+    await line.tick()
+    assert line.moved(waiting, 0) is None

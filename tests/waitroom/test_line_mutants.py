@@ -85,11 +85,18 @@ MUTATIONS = {
         "redis.call('ZADD', INSIDE, math.max(lease, held), number)", "redis.call('ZADD', INSIDE, lease, number)"
     ),
     "the reminded are shifted by a byte": Mutation("bits:sub(skipped + 1)", "bits:sub(skipped + 2)"),
+    "a code can be redeemed twice": Mutation("forget_receipt(number)\n-- After", "-- After"),
+    "an expired code is good": Mutation("tonumber(redis.call('ZSCORE', EXPIRY, number) or 0) <= now", "false"),
+    "the old ticket of a moved place may claim": Mutation(
+        "if moves and moves < known then return ELSEWHERE, known end", ""
+    ),
+    "who is inside can be moved": Mutation("return not is_spent(number) and tonumber", "return tonumber"),
+    "who takes a place keeps the own": Mutation("own ~= '' and own ~= number", "false"),
     "an opened draw can be moved": Mutation("local drawn = opened and", "local drawn = false and"),
     "a person with a place is given another": Mutation(
         "if identity ~= '' then kind, place = place_of(identity) end", ""
     ),
-    "a reset leaves the waiting where they are": Mutation("redis.call('DEL', HERE, SEEN, LATE, BACK, PEOPLE)", ""),
+    "a reset leaves the waiting where they are": Mutation("HERE, SEEN, LATE, BACK, PEOPLE, MOVED", "MOVED"),
     "another server goes unnoticed": Mutation("if server == line.server then return end", "if true then return end"),
     "spent numbers share a bit": Mutation(
         "return math.floor(bits:byte(math.floor(at / 8) + 1) / 2 ^ (at % 8)) % 2 == 1",

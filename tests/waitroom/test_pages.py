@@ -23,6 +23,7 @@ from waitroom.languages import Languages
 from waitroom.pages import Face, Notice, Pages, content_security_policy, local
 from waitroom.place import DrawTold, Place
 from waitroom.prepared import Filled
+from waitroom.receipt import NotMoved, qr_code
 
 NONCE = "x7Qm2Lr9bT4kVw1pZs8e"
 LANGUAGES = Languages()
@@ -43,10 +44,10 @@ HOSTILE = """</title></script><script>alert("1")</script><b onload='x'>&amp;{{ 7
 SHOWN = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 FACES = st.builds(Face, SHOWN, st.sampled_from([LANGUAGES.of(code) for code in LANGUAGES.codes]))
 COUNTS = st.none() | st.integers(0, 10**7)
-DRAWS = st.builds(DrawTold, SHOWN, st.integers(1), COUNTS, st.none() | SHOWN, COUNTS)
+DRAWS = st.builds(DrawTold, SHOWN, st.integers(1, 10**7), COUNTS, st.none() | SHOWN, COUNTS)
 PLACES = st.builds(
     Place,
-    state=st.sampled_from(["early", "waiting", "called", "inside", "none", "closed", "revoked"]),
+    state=st.sampled_from(["early", "waiting", "called", "inside", "none", "closed", "revoked", "moved"]),
     poll_after_ms=st.integers(0, 10**6),
     position=COUNTS,
     waiting=COUNTS,
@@ -108,6 +109,7 @@ def waiting(place: Place = PLACE, face: Face = FACE, *, here: str = "/flights?da
             face,
             place_url="/.waitroom/rooms/site/place?key=a&b",
             leave_url="/.waitroom/rooms/site/leave",
+            receipt_url="/.waitroom/rooms/site/receipt?here=%2Fflights",
             here=here,
             refresh_s=20,
             nonce=NONCE,
@@ -144,6 +146,22 @@ def notice(name: Notice, face: Face = FACE, *, message: str = "", here: str = "/
 no_identity = partial(notice, "no_identity")
 revoked = partial(notice, "revoked")
 void = partial(notice, "void")
+moved = partial(notice, "moved")
+
+
+def receipt(face: Face = FACE) -> str:
+    svg = qr_code("https://shop.example/.waitroom/rooms/site/receipt/4T7K9XQ2")
+    return PAGES.receipt(face, code="4T7K-9XQ2", qr_code=svg, minutes=10, nonce=NONCE).plain().decode()
+
+
+def take(face: Face = FACE, *, code: str = "4T7K-9XQ2", has_place: bool = True, here: str = "") -> str:
+    url = "/.waitroom/rooms/site/receipt"
+    page = PAGES.take(face, code=code, take_url=url, key="7", has_place=has_place, here=here, nonce=NONCE)
+    return page.plain().decode()
+
+
+def not_moved(name: NotMoved = "wrong_code", face: Face = FACE) -> str:
+    return PAGES.not_moved(name, face, take_url="/.waitroom/rooms/site/receipt", nonce=NONCE).plain().decode()
 
 
 def failure(status: int = 502, face: Face = FACE, *, here: str = "/flights") -> str:
@@ -156,7 +174,24 @@ def left(face: Face = FACE) -> str:
 
 UNPREPARED = Unprepared(LANGUAGES)
 EVERY_PAGE = pytest.mark.parametrize(
-    "page", [waiting, early, drawn, closed, refused, full, no_identity, revoked, void, failure, left]
+    "page",
+    [
+        waiting,
+        early,
+        drawn,
+        closed,
+        refused,
+        full,
+        no_identity,
+        revoked,
+        void,
+        moved,
+        failure,
+        left,
+        receipt,
+        take,
+        not_moved,
+    ],
 )
 PAGES_WITH_A_WAY_BACK = pytest.mark.parametrize("page", [waiting, early, refused, full, no_identity, void, failure])
 
@@ -168,7 +203,9 @@ PAGES_WITH_A_WAY_BACK = pytest.mark.parametrize("page", [waiting, early, refused
 def test_prepared_page_is_what_its_template_renders(
     place: Place, face: Face, here: str, url: str, refresh_s: int
 ) -> None:
-    filled = UNPREPARED.waiting(place, face, place_url=url, leave_url=url, here=here, refresh_s=refresh_s, nonce=NONCE)
+    filled = UNPREPARED.waiting(
+        place, face, place_url=url, leave_url=url, receipt_url=here, here=here, refresh_s=refresh_s, nonce=NONCE
+    )
     assert filled.plain().decode() == UNPREPARED.text
     assert gzip.decompress(filled.gzipped()).decode() == UNPREPARED.text
 
@@ -182,6 +219,9 @@ def test_prepared_refusal_is_what_its_template_renders(face: Face, message: str,
         *(told(UNPREPARED.failure, status, request_id=id_) for status in (502, 503, 504)),
         *(told(UNPREPARED.notice, name, message=message) for name in get_args(Notice)),
         partial(UNPREPARED.left, face, nonce=NONCE),
+        partial(UNPREPARED.receipt, face, code=id_, qr_code="<svg></svg>", minutes=10, nonce=NONCE),
+        *(told(UNPREPARED.take, code=id_, take_url=here, key=id_, has_place=is_new) for is_new in (False, True)),
+        *(partial(UNPREPARED.not_moved, name, face, take_url=here, nonce=NONCE) for name in get_args(NotMoved)),
     ]
     for page in pages:
         filled = page()
@@ -197,7 +237,14 @@ def test_visitors_share_what_is_prepared_and_rooms_do_not() -> None:
         place = replace(PLACE, position=position, waiting=position, poll_after_ms=1000 + position)
         url = f"/.waitroom/rooms/site/place?key={position}"
         pages.waiting(
-            place, Face(room_title, ENGLISH), place_url=url, leave_url=url, here=here, refresh_s=position, nonce=here
+            place,
+            Face(room_title, ENGLISH),
+            place_url=url,
+            leave_url=url,
+            receipt_url=url,
+            here=here,
+            refresh_s=position,
+            nonce=here,
         )
         return pages._prepared.cache_info().misses
 

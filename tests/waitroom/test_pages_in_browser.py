@@ -92,6 +92,7 @@ class Site:
             FACE,
             place_url="/place",
             leave_url="/leave",
+            receipt_url="/receipt",
             here=request.path_qs,
             refresh_s=self.refresh_s,
             nonce=NONCE,

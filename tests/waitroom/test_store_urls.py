@@ -178,14 +178,14 @@ async def test_lines_work_over(kind: str, machines: Machines, opened: Callable[[
         first, second = await joined(line), await joined(line)
         assert first.lease_end_ms
         assert (second.number, second.lease_end_ms) == (first.number + 1, None)
-        assert isinstance(await line.claim(first.number), Called)
+        assert isinstance(await line.claim((first.number, 0)), Called)
         line.poll(second.number)
         await line.tick()
         assert isinstance(await line.look(second.number), Waiting)
         await line.release(first.number)
         await line.look(second.number)
         await until(lambda: is_called(line, second.number))
-        assert isinstance(await line.claim(second.number), Called)
+        assert isinstance(await line.claim((second.number, 0)), Called)
 
     await asyncio.gather(*(work(new_line(name, store)) for name in NAMES))
     assert not store.lost

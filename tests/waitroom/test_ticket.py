@@ -19,6 +19,18 @@ def test_a_ticket_reads_as_it_was_signed() -> None:
     assert SIGNER.read(SIGNER.sign(TICKET)) == TICKET
 
 
+@pytest.mark.parametrize("ticket", [TICKET, TICKET._replace(number=0, arrival=17, draw="a sale")])
+def test_a_ticket_of_a_moved_place_reads_as_it_was_signed(ticket: Ticket) -> None:
+    moved = ticket._replace(moves=3)
+    assert SIGNER.read(SIGNER.sign(moved)) == moved
+    assert SIGNER.read(SIGNER.sign(ticket)).moves == 0
+
+
+def test_an_earlier_version_reads_a_ticket_of_a_moved_place() -> None:
+    """It knew of five fields."""
+    assert TICKET._replace(moves=3).to_payload().split("~") == [*TICKET.to_payload().split("~")[:4], "bm9ib2R5*3"]
+
+
 def test_tickets_of_an_older_secret_are_still_believed() -> None:
     assert SIGNER.read(TicketSigner([b"old secret"]).sign(TICKET)) == TICKET
 

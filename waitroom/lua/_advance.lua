@@ -127,7 +127,11 @@ local function end_leases(line, now)
   local over = redis.call('ZRANGEBYSCORE', INSIDE, '-inf', now, 'LIMIT', 0, MOST_CALLS)
   if #over == 0 then return end
   for _, number in ipairs(over) do
-    if not is_spent(tonumber(number)) then line.missed = line.missed + 1 end
+    if is_spent(tonumber(number)) then
+      redis.call('HDEL', MOVED, number)
+    else
+      line.missed = line.missed + 1
+    end
   end
   redis.call('ZREM', INSIDE, unpack(over))
 end

@@ -11,15 +11,20 @@
 --   spent    hash     bitmaps of 1024 numbers each: the lease was claimed once, so that it can't be late
 --   revoked  zset     number by until when it is refused (ms)
 --   ended    list     number:until, the newest first: the lease was given back before its end (until is 0), or the number
---                     was revoked until then (ms)
+--                     was revoked until then (ms), or was moved to another browser (until is minus the count of moves)
 --   people   hash     identity to number, or arrival@draw, in rooms with one place per person
 --   lines    zset     of a room with keys: key by when it was last in use (ms)
 --   scratch  string   never outlives a transition
+--   moved    hash     number to how often it was moved to another browser; the ticket with the highest count is good
+--   receipts hash     of receipts that can be redeemed: hash of the code to what receipt.lua was given, number to hash
+--   expiry   zset     number by when its receipt expires (ms)
+--   tries    hash     wrong codes and new receipts within a window: who to how many, `until` to its end (ms)
 --
 -- Between transitions this holds: in the byte of `head + 1`, no bit of `here` at or under `head` is set, and the bytes
 -- before it are never read; head <= tail; base is a multiple of 8 and <= head + 1; `tail`, `head`, `epoch` never fall.
 
-local STATE, HERE, SEEN, LATE, BACK, INSIDE, SPENT, REVOKED, ENDED, PEOPLE, LINES, SCRATCH = unpack(KEYS)
+local STATE, HERE, SEEN, LATE, BACK, INSIDE, SPENT, REVOKED, ENDED, PEOPLE, LINES, SCRATCH,
+  MOVED, RECEIPTS, EXPIRY, TRIES = unpack(KEYS)
 
 -- The bucket counts in 1/60000 of a call: a rate of r calls a minute then adds exactly r units a millisecond, and no
 -- fraction is ever lost to rounding.
@@ -41,9 +46,9 @@ local CHUNK = 1024
 local MOST_ENDED = 256
 
 -- What the line says of a number: a kind, and a value that goes with it.
-local WAITING, CALLED, LATECOMER, USED, REFUSED, EXTENDABLE = 0, 1, 2, 3, 4, 5
+local WAITING, CALLED, LATECOMER, USED, REFUSED, EXTENDABLE, ELSEWHERE = 0, 1, 2, 3, 4, 5, 6
 -- value: 0, lease end (ms), rank among the late from 0, 0, until when (ms), lease end (ms): called, not claimed yet, and
--- the claim window was not extended yet
+-- the claim window was not extended yet, how often it was moved
 
 local TEXTS = { 'mode', 'draw', 'server', 'revised' }
 local NUMBERS = {
@@ -165,6 +170,15 @@ local function note_end(line, number, refused_ms)
   line.ended = line.ended + 1
 end
 
+-- How often a place was moved to another browser.
+local function moves_of(number) return tonumber(redis.call('HGET', MOVED, number) or 0) end
+
+-- From now on only the ticket that was moved so often is good; every process learns of it as of an end.
+local function move_to(line, number, moves)
+  redis.call('HSET', MOVED, number, moves)
+  note_end(line, number, -moves)
+end
+
 -- Takes a number out of wherever it stands: gives how many places it held, and whether one of them was inside. A number
 -- that was called can't come back late.
 local function remove(line, number)
@@ -176,6 +190,7 @@ local function remove(line, number)
     redis.call('SETBIT', SEEN, number - line.base, 0)
   else
     spend(number)
+    redis.call('HDEL', MOVED, number)
   end
   return held, inside == 1
 end

@@ -10,7 +10,7 @@ local line = load()
 if not line then return NO_LINE end
 if tonumber(ARGV[2]) ~= line.epoch + 1 then return line.epoch end
 line.epoch = line.epoch + 1
-redis.call('DEL', HERE, SEEN, LATE, BACK, PEOPLE)
+redis.call('DEL', HERE, SEEN, LATE, BACK, PEOPLE, MOVED, RECEIPTS, EXPIRY)
 -- The places of a draw that is still to come are not passed: whoever arrives from now on is drawn.
 if line.draw_size == 0 or now >= line.opens_ms then leap(line, line.tail) end
 save(line)
