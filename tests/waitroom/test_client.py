@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ CLIENT = Path(__file__).parents[2] / "docs/examples/waitroom-client.js"
 BEGIN = """async (url) => {
   const { admitted } = await import("/waitroom-client.js");
   const leaving = new AbortController();
-  Object.assign(window, { places: [], leave: () => leaving.abort(new Error("enough")) });
+  const fetched = window.fetch;
+  window.fetch = (...request) => (asked_ms.push(Date.now()), fetched(...request));
+  Object.assign(window, { places: [], asked_ms: [], leave: () => leaving.abort(new Error("enough")) });
   window.ended = admitted(url, { onPlace: (place) => places.push(place), signal: leaving.signal }).then(
     async (response) => ({ status: response.status, body: await response.text() }),
     (error) => ({ name: error.name, code: error.code, message: error.message }),
@@ -55,12 +58,13 @@ class App:
         if request.url.startswith(self.waitroom.url):
             self.asked.append(request.url.removeprefix(self.waitroom.url))
 
-    @property
-    def polls(self) -> int:
-        return sum("/place" in target for target in self.asked)
-
     async def begin(self, target: str = "/sale") -> None:
         await self.page.evaluate(BEGIN, f"{self.waitroom.url}{target}")
+
+    async def pauses_ms(self) -> list[int]:
+        """How long it waited before each request but the first, by the page's clock."""
+        asked_ms: list[int] = await self.page.evaluate("asked_ms")
+        return [after - before for before, after in pairwise(asked_ms)]
 
     async def places(self, count: int) -> list[dict[str, Any]]:
         """What it was told of its place, once it was told so often."""
@@ -75,10 +79,13 @@ class App:
         await self.page.clock.run_for(milliseconds)
 
     async def until_polls(self, count: int) -> None:
+        await self.until_asked(count + 1)
+
+    async def until_asked(self, count: int) -> None:
         """Time passes for the page until it has asked so often. What it was answered may not have reached it yet."""
         async with asyncio.timeout(PATIENCE_S):
-            while self.polls < count:
-                await self.pass_ms(10)
+            while len(self.asked) < count:
+                await self.pass_ms(100)
 
     async def ended(self) -> dict[str, Any]:
         """How the wait ends, while time goes on for the page."""
@@ -148,11 +155,12 @@ async def test_it_asks_when_it_is_told_to_and_not_before(browser: Browser, tmp_p
     async with opened(browser, tmp_path, redis) as app:
         await app.hold_the_clock()
         await app.begin()
-        for polls in range(2):
-            told = (await app.places(polls + 1))[polls]
-            await app.pass_ms(told["poll_after_ms"] - 1)
-            assert app.polls == polls
-            await app.until_polls(polls + 1)
+        for polls in (1, 2):
+            await app.places(polls)
+            await app.until_polls(polls)
+        told = [place["poll_after_ms"] for place in await app.places(2)]
+        assert all(pause >= after for pause, after in zip(await app.pauses_ms(), told, strict=False))
+        assert await app.pauses_ms() != []
 
 
 async def test_a_lost_network_is_outlasted(browser: Browser, tmp_path: Path, redis: PrivateRedis) -> None:
@@ -162,32 +170,24 @@ async def test_a_lost_network_is_outlasted(browser: Browser, tmp_path: Path, red
         await app.begin()
         await app.places(1)
         await app.on_polls(lambda route: route.abort("internetdisconnected"))
-        await app.until_polls(1)
-        for polls, least_ms in ((1, 500), (2, 1000), (3, 2000)):
-            await app.pass_ms(least_ms - 10)
-            assert app.polls == polls
-            await app.until_polls(polls + 1)
+        await app.until_polls(5)
+        pauses_ms = (await app.pauses_ms())[1:]
+        assert all(pause_ms >= 500 * 2**failures for failures, pause_ms in enumerate(pauses_ms))
+        assert len(pauses_ms) >= 4
         await app.page.unroute_all()
         await app.free_a_place()
         assert (await app.ended())["status"] == 200
 
 
 async def test_who_is_told_when_to_come_back_comes_then(browser: Browser, tmp_path: Path, redis: PrivateRedis) -> None:
-    async with opened(browser, tmp_path, redis) as app:
-        fields = {
-            "Retry-After": "70",
-            "Access-Control-Allow-Origin": await app.page.evaluate("origin"),
-            "Access-Control-Allow-Credentials": "true",
-            "Access-Control-Expose-Headers": "Retry-After",
-        }
+    """As where all the lines are in use that a room may have: Retry-After is 30 then."""
+    async with opened(browser, tmp_path, redis, paths=["/flights/{key}/*"], max_lines=1) as app:
+        async with app.somebody.get(f"{app.waitroom.url}/flights/one/", headers=PAGE):
+            pass
         await app.hold_the_clock()
-        await app.begin()
-        await app.places(1)
-        await app.on_polls(lambda route: route.fulfill(status=503, headers=fields, body="busy"))
-        await app.until_polls(1)
-        await app.pass_ms(69_000)
-        assert app.polls == 1
-        await app.until_polls(2)
+        await app.begin("/flights/other/")
+        await app.until_asked(2)
+        assert (await app.pauses_ms())[0] >= 30_000
 
 
 @pytest.mark.parametrize(
