@@ -4,9 +4,9 @@
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
-const OVER = new Set(["called", "inside", "none", "closed", "revoked"]); // all other states wait
+const OVER = new Set(["called", "inside", "none", "closed", "revoked", "moved"]); // all other states wait
 const SOON = new Set(["store_lost", "too_many_lines", "void"]); // to ask again helps
-const NEVER = new Set(["room_closed", "revoked", "no_identity", "no_room", "no_line", "no_origin", "robot"]);
+const NEVER = new Set(["room_closed", "revoked", "moved", "no_identity", "no_room", "no_line", "no_origin", "robot"]);
 
 /** Waiting will not help. `code` is a state or a code of the contract: "closed", "none", "revoked", "no_identity"… */
 export class NoPlaceError extends Error {

@@ -19,7 +19,7 @@ from tests.waitroom.running import APP, PAGE, Origin, Waitroom
 from tests.waitroom.test_reset import reset
 from tests.waitroom.test_robots import GOOGLEBOT
 from tests.waitroom.visitors import Come, Got, Visitor, until_state
-from waitroom.answers import NOTICES
+from waitroom.answers import NOT_MOVED, NOTICES
 from waitroom.own import CONTRACT
 from waitroom.place import DrawTold, Pause, Place, State
 
@@ -95,7 +95,7 @@ def test_it_knows_every_code() -> None:
     sources = [Path(package.__file__).with_name(f"{name}.py").read_text() for name in MODULES]
     given = re.findall(r'(?:problem|_refusal)\(\s*(?:\d+|status), "(\w+)"', "".join(sources))
     codes = SCHEMAS["Problem"]["properties"]["code"]["enum"]
-    assert codes == sorted({*given, *NOTICES})
+    assert codes == sorted({*given, *NOTICES, *NOT_MOVED})
     told = "".join(str(answer) for item in DOCUMENT["paths"].values() for answer in item.values())
     assert {code for code in codes if f"`{code}`" not in told} == {"bad_method", "failed", "not_found", "not_ready"}
 
@@ -199,6 +199,32 @@ async def test_whose_place_is_gone_is_told_so(tmp_path: Path, redis: PrivateRedi
         await waitroom.ask("rooms/site/knobs", {"set": {"mode": "closed"}})
         await until_state("closed", one)
         assert (await placed(one))["state"] == "closed"
+
+
+async def test_from_one_device_to_another(tmp_path: Path, redis: PrivateRedis, origin: Origin, come: Come) -> None:
+    waitroom = Waitroom(tmp_path, redis.url, origin.port)
+    waitroom.set_rooms({"mode": "hold"}, {"name": "persons", "identity": {"cookie": "id"}})
+    receipt, redeeming = f"{OWN}receipt", f"{OWN}receipt/{{code}}"
+    path = PLACE.replace("place", "receipt")
+    async with waitroom.serving():
+        one, other = await come(waitroom), await come(waitroom)
+        assert fit(await one.ask("POST", path, APP), receipt, "post")["code"] == "no_place_to_move"
+        await joined(one)
+        elsewhere = APP | {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
+        assert fit(await one.ask("POST", path, elsewhere), receipt, "post")["code"] == "from_elsewhere"
+        made = fit(await one.ask("POST", f"{path}?here=/sale", APP), receipt, "post")
+        at = f"{path}/{made['code']}"
+        assert made["url"].endswith(at.replace("-", ""))
+        assert fit(await other.get(at, APP), redeeming)["has_place"] is False
+        assert fit(await other.ask("POST", f"{path}/0000-0000", APP), redeeming, "post")["code"] == "wrong_code"
+        assert fit(await other.ask("POST", at, APP), redeeming, "post") == {"here": "/sale"}
+        assert (await placed(other))["state"] == "waiting"
+        await until_state("moved", one)
+        assert (await placed(one))["state"] == "moved"
+        assert (await joined(one))["code"] == "moved"
+        persons = path.replace("site", "persons")
+        for method, target, operation in (("POST", persons, receipt), ("POST", f"{persons}/0000-0000", redeeming)):
+            assert fit(await one.ask(method, target, APP), operation, "post")["code"] == "one_per_person"
 
 
 async def test_while_the_store_is_lost(tmp_path: Path, own_redis: PrivateRedis, origin: Origin, come: Come) -> None:
