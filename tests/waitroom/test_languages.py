@@ -1,5 +1,6 @@
 """Pages speak the visitor's language: the one chosen, else the best that the browser asks for, else the room's."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -85,3 +86,19 @@ def test_catalogue_names_what_its_sentences_name(path: Path) -> None:
         catalogue = read_po(file, locale=Locale.parse(path.stem))
     faults = [(message.id, list(message.check(catalogue))) for message in catalogue if message.id]
     assert [(text, wrong) for text, wrong in faults if wrong] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_translation_has_the_elements_of_its_sentence(path: Path) -> None:
+    """They are the page's own, and its script looks for them."""
+    said = LANGUAGES.of(path.stem.replace("_", "-")).say
+    sentences = [str(message.id) for message in said_by_waitroom() if message.id]
+    assert [text for text in sentences if re.findall("<.*?>", text) != re.findall("<.*?>", said(text))] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_a_sentence_quotes_is_called_so_on_the_page(path: Path) -> None:
+    """Who is told to choose something must find it."""
+    said = LANGUAGES.of(path.stem.replace("_", "-")).say
+    quotes = [(str(message.id), re.findall("“(.*?)”", str(message.id))) for message in said_by_waitroom()]
+    assert [text for text, quoted in quotes if any(said(each) not in said(text) for each in quoted)] == []
