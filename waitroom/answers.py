@@ -11,7 +11,7 @@ from waitroom.asking import Asking
 from waitroom.cookies import LANGUAGE_COOKIE
 from waitroom.headers import cookie, values
 from waitroom.languages import Languages
-from waitroom.pages import Face, Notice, Pages, content_security_policy, local
+from waitroom.pages import Face, Notice, Pages, Ways, content_security_policy, local
 from waitroom.place import DrawTold, Place
 from waitroom.prepared import Filled
 from waitroom.receipt import VALID_S, Made, NotMoved, NotNow, qr_code, shown
@@ -91,15 +91,18 @@ class Answers:
             where = "Content-Location", _own(room, "place", key=key)
             return Response(429, (*JSON_FIELDS, _retry_after(after_s), where), place.to_json().encode())
         face, nonce = self._face(room, asking), _nonce()
+        ways = Ways(
+            *(_own(room, about, key=key) for about in ("place", "extend", "leave")),
+            receipt_url="" if room.identity else _own(room, "receipt", key=key, here=asking.target),
+        )
         page = self._pages.waiting(
             place,
             face,
-            place_url=_own(room, "place", key=key),
-            leave_url=_own(room, "leave", key=key),
-            receipt_url="" if room.identity else _own(room, "receipt", key=key, here=asking.target),
+            ways,
             here=asking.target,
             refresh_s=FIRST_REFRESH_S if is_new else after_s,
             nonce=nonce,
+            is_new=is_new,
         )
         return _page(page, face, room.page_status, nonce, asking)
 

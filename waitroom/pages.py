@@ -23,6 +23,7 @@ from waitroom.receipt import NotMoved
 
 Notice = Literal["moved", "no_identity", "revoked", "void"]
 _PATH = re.compile(r"/(?:[^/\\\s]|\Z)")
+_UNREAD = re.compile(r"^\s*(?://.*)?\n?", re.MULTILINE)
 MARK_BYTES = 8
 # Each takes some 25 KB.
 MOST_SHAPES = 512
@@ -34,6 +35,17 @@ class Face:
 
     room_title: str
     language: Language
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The addresses at which a visitor asks where the place is, asks for more time to take it, gives it up, and moves it
+    to another browser: "" where places are not moved."""
+
+    place_url: str
+    extend_url: str
+    leave_url: str
+    receipt_url: str
 
 
 class Pages:
@@ -58,30 +70,32 @@ class Pages:
         self._environment.policies["ext.i18n.trimmed"] = True
         self._environment.newstyle_gettext = True  # type: ignore[attr-defined]
         self._environment.filters |= {name: _filter(name) for name in FORMS}
+        self._environment.filters["lean"] = lean
         self._prepared = lru_cache(MOST_SHAPES)(self._prepare)
 
     def waiting(
         self,
         place: Place,
         face: Face,
+        ways: Ways,
         *,
-        place_url: str,
-        leave_url: str,
-        receipt_url: str,
         here: str,
         refresh_s: int,
         nonce: str,
+        is_new: bool = False,
     ) -> Filled:
         """The place in line, or before an opening the time until then.
 
-        It asks `place_url` for news; without JavaScript it reloads itself after `refresh_s`. An empty `receipt_url`
-        says that places are not moved here.
+        It asks for news of the place; without JavaScript it reloads itself after `refresh_s`. `is_new` says that the
+        visitor is given the place with this page: where that can't be told even now, cookies are blocked.
         """
         draw = place.draw
         fixed = {
             "state": place.state,
             "paused": place.paused,
             "message": place.message,
+            "is_late": place.is_late,
+            "is_new": is_new,
             "has_draw": draw is not None,
         }
         values = {
@@ -91,14 +105,16 @@ class Pages:
             "poll_after_ms": place.poll_after_ms,
             "opens_in_ms": place.opens_in_ms,
             "opens_ms": place.opens_ms,
+            "kept_until_ms": place.kept_until_ms,
             "arrival": draw and draw.arrival,
             "place": draw and draw.place,
             "size": draw and draw.size,
             "commitment": draw and draw.commitment,
             "seed": draw and draw.seed,
-            "place_url": place_url,
-            "leave_url": leave_url,
-            "receipt_url": receipt_url,
+            "place_url": ways.place_url,
+            "extend_url": ways.extend_url,
+            "leave_url": ways.leave_url,
+            "receipt_url": ways.receipt_url,
             "here": here,
             "refresh_s": refresh_s,
             "nonce": nonce,
@@ -176,9 +192,9 @@ class Pages:
 
 
 def content_security_policy(nonce: str) -> str:
-    """What a page of ours may do: run its own style and script, ask us, and nothing else."""
+    """What a page of ours may do: run its own style and script, keep time beside it, ask us, and nothing else."""
     return (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; img-src data:; "
+        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; worker-src blob:; img-src data:; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 
@@ -190,6 +206,12 @@ def local(here: str) -> str:
     slash; behind a dot segment, which they remove, it is the same path again.
     """
     return here if _PATH.match(here) else f"/.{here}"
+
+
+def lean(script: Markup) -> Markup:
+    """A script of ours without what a browser does not read: lines of comment, and the white space that lines begin
+    with. None of it may stand in a text of several lines."""
+    return Markup(_UNREAD.sub("", script))  # noqa: S704
 
 
 def _gettext(language: Language) -> Callable[..., Markup]:

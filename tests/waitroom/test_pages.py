@@ -20,7 +20,7 @@ from waitroom import words
 from waitroom.cli import main
 from waitroom.draw import Draw, commitment
 from waitroom.languages import Languages
-from waitroom.pages import Face, Notice, Pages, content_security_policy, local
+from waitroom.pages import Face, Notice, Pages, Ways, content_security_policy, local
 from waitroom.place import DrawTold, Place
 from waitroom.prepared import Filled
 from waitroom.receipt import NotMoved, qr_code
@@ -57,6 +57,8 @@ PLACES = st.builds(
     opens_in_ms=st.integers(-(10**6), 10**9),
     opens_ms=st.integers(0, 2 * 10**12),
     draw=st.none() | DRAWS,
+    is_late=st.booleans(),
+    kept_until_ms=st.none() | st.integers(0, 2 * 10**12),
 )
 
 
@@ -73,7 +75,7 @@ class Unprepared(Pages):
 class Document(HTMLParser):
     """What a browser makes of a page: its elements, and the text that is neither style, script nor hidden."""
 
-    VOID = frozenset({"meta", "link"})
+    VOID = frozenset({"meta", "link", "input"})
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -107,9 +109,12 @@ def waiting(place: Place = PLACE, face: Face = FACE, *, here: str = "/flights?da
         PAGES.waiting(
             place,
             face,
-            place_url="/.waitroom/rooms/site/place?key=a&b",
-            leave_url="/.waitroom/rooms/site/leave",
-            receipt_url="/.waitroom/rooms/site/receipt?here=%2Fflights",
+            Ways(
+                "/.waitroom/rooms/site/place?key=a&b",
+                "/.waitroom/rooms/site/extend",
+                "/.waitroom/rooms/site/leave",
+                "/.waitroom/rooms/site/receipt?here=%2Fflights",
+            ),
             here=here,
             refresh_s=20,
             nonce=NONCE,
@@ -203,9 +208,8 @@ PAGES_WITH_A_WAY_BACK = pytest.mark.parametrize("page", [waiting, early, refused
 def test_prepared_page_is_what_its_template_renders(
     place: Place, face: Face, here: str, url: str, refresh_s: int
 ) -> None:
-    filled = UNPREPARED.waiting(
-        place, face, place_url=url, leave_url=url, receipt_url=here, here=here, refresh_s=refresh_s, nonce=NONCE
-    )
+    ways = Ways(url, url, url, here)
+    filled = UNPREPARED.waiting(place, face, ways, here=here, refresh_s=refresh_s, nonce=NONCE)
     assert filled.plain().decode() == UNPREPARED.text
     assert gzip.decompress(filled.gzipped()).decode() == UNPREPARED.text
 
@@ -239,9 +243,7 @@ def test_visitors_share_what_is_prepared_and_rooms_do_not() -> None:
         pages.waiting(
             place,
             Face(room_title, ENGLISH),
-            place_url=url,
-            leave_url=url,
-            receipt_url=url,
+            Ways(url, url, url, url),
             here=here,
             refresh_s=position,
             nonce=here,
@@ -507,6 +509,7 @@ def test_policy_allows_only_what_carries_the_nonce() -> None:
         "default-src": "'none'",
         "style-src": f"'nonce-{NONCE}'",
         "script-src": f"'nonce-{NONCE}'",
+        "worker-src": "blob:",
         "img-src": "data:",
         "connect-src": "'self'",
         "form-action": "'self'",

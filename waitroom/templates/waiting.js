@@ -1,18 +1,10 @@
-// Keeps the waiting page true: asks for the place, shows it, goes in when called. All prose is in the page itself; this
-// only fills in, shows and hides.
+// Keeps the waiting page true: asks for the place, shows it, goes in when called.
 
 const MOST_OFTEN_MS = 1_000;
 const ANSWER_MS = 10_000;
 const LONGEST_RETRY_MS = 30_000;
 const LOOP_MS = 120_000;
 const WITHOUT_MEMORY_MS = 3_000;
-// How old what the server says may be when it says it.
-const STALE_MS = 1_000;
-// With so many minutes left, a screen reader is told.
-const MILESTONES_MIN = [60, 30, 10, 5, 2, 1, 0];
-
-const { placeUrl, titleEarly, titleWaiting, titleCalled } = page.dataset;
-const time = (options, at) => new Intl.DateTimeFormat(page.dataset.tag, options).format(at);
 
 let pollAfterMs = Number(page.dataset.pollAfterMs);
 let failures = 0;
@@ -20,55 +12,47 @@ let polledAt = -Infinity;
 let polling = false;
 let leaving = false;
 let timer;
-let heard;
-let opensAt = Infinity;
-let ticking;
-
-// What must outlive this document, but not this tab. Browsers that block storage throw.
-function recall(name) {
-  try {
-    return JSON.parse(sessionStorage.getItem(`waitroom ${name} ${placeUrl}`));
-  } catch {
-    return null;
-  }
-}
-
-function remember(name, value) {
-  try {
-    sessionStorage.setItem(`waitroom ${name} ${placeUrl}`, JSON.stringify(value));
-    return true;
-  } catch {
-    return false;
-  }
-}
+// The browser was given a ticket with this page, and has not shown yet that it keeps it.
+let isUnproved = "isNew" in page.dataset;
+let hasLeft = false;
 
 // Asking
 
-async function askPlace() {
+async function ask(url, method = "GET") {
   const patience = new AbortController();
-  const deadline = setTimeout(() => patience.abort(), ANSWER_MS);
+  const deadline = later(() => patience.abort(), ANSWER_MS);
+  const headers = { Accept: "application/json" };
   try {
-    const answer = await fetch(placeUrl, { cache: "no-store", credentials: "same-origin", signal: patience.signal });
+    const answer = await fetch(url, {
+      method, headers, cache: "no-store", credentials: "same-origin", signal: patience.signal,
+    });
     return answer.ok ? await answer.json() : null;
   } catch {
     return null;
   } finally {
-    clearTimeout(deadline);
+    cancel(deadline);
   }
 }
 
 async function poll() {
-  clearTimeout(timer);
+  if (polling || leaving) return;
   polling = true;
   polledAt = performance.now();
-  const place = await askPlace();
+  tellTabs({ isAsking: true });
+  const place = await ask(placeUrl);
   polling = false;
   if (leaving) return;
-  failures = place ? 0 : failures + 1;
-  if (place) pollAfterMs = place.poll_after_ms;
-  timer = setTimeout(poll, place ? pollAfterMs : retryMs());
-  showConnection();
-  if (place) follow(place);
+  tellTabs({ place });
+  take(place);
+}
+
+function pollIn(ms) {
+  cancel(timer);
+  timer = later(poll, ms);
+}
+
+function pollNow() {
+  if (!polling) pollIn(Math.max(0, polledAt + MOST_OFTEN_MS - performance.now()));
 }
 
 // Starts at the pace that the server last asked for, so that a crowd that lost the server together does not come back
@@ -78,18 +62,42 @@ function retryMs() {
   return Math.min(LONGEST_RETRY_MS, Math.max(MOST_OFTEN_MS, ms)) * (0.75 + Math.random() / 2);
 }
 
-function pollNow() {
-  if (polling || leaving) return;
-  clearTimeout(timer);
-  timer = setTimeout(poll, polledAt + MOST_OFTEN_MS - performance.now());
+// Takes an answer, or null for none, that this tab or another one was given.
+function take(place, isHeard = false) {
+  failures = place ? 0 : failures + 1;
+  if (place) pollAfterMs = place.poll_after_ms;
+  pollIn((place ? pollAfterMs : retryMs()) + (isHeard ? margin() : 0));
+  showConnection();
+  if (place) follow(place, isHeard);
+}
+
+function hear({ data: { isAsking, isGoingIn, hasLeft: left, place } }) {
+  if (leaving) return;
+  if (isAsking) {
+    polledAt = performance.now();
+    pollIn(ANSWER_MS + margin());
+  }
+  if (isGoingIn) silence();
+  if (left) {
+    hasLeft = true;
+    pollIn(margin());
+  }
+  if (place !== undefined) take(place, true);
 }
 
 // Going on
 
-function follow(place) {
+function follow(place, isHeard) {
+  if (place.state !== "none") isUnproved = false;
+  if (place.state === "called") return beCalled(place);
+  cancelReservation();
   if (place.state === "waiting") return showPlace(place);
   if (place.state === "early" && part("countdown")) return showEarly(place);
-  if (place.state === "called" || place.state === "inside") showCalled();
+  // Another tab is about to load, and may come back with a new place for both.
+  if (isHeard) return pollIn(margin());
+  if (place.state === "none" && isUnproved) return end("blocked");
+  if (place.state === "none" && hasLeft) return end("left");
+  if (place.state === "inside") return goIn();
   goOn();
 }
 
@@ -100,49 +108,43 @@ function goOn() {
   const ago = Math.abs(Date.now() - last.at);
   const count = ago < LOOP_MS ? last.count : 0;
   const pause = count ? 1_000 * 2 ** Math.min(count, 6) : 0;
-  clearTimeout(timer);
-  if (ago < pause) {
-    timer = setTimeout(poll, Math.max(MOST_OFTEN_MS, pause - ago));
-    return;
-  }
+  if (ago < pause) return pollIn(Math.max(MOST_OFTEN_MS, pause - ago));
+  cancel(timer);
   leaving = true;
   remember("first", null);
   const remembered = remember("moves", { count: count + 1, at: Date.now() });
-  setTimeout(loadAgain, remembered ? 0 : WITHOUT_MEMORY_MS);
+  later(loadAgain, remembered ? 0 : WITHOUT_MEMORY_MS);
+}
+
+// There is nothing to wait for, and nothing to load: the page says why.
+function end(state) {
+  leaving = true;
+  cancel(timer);
+  cancel(ticking);
+  showState(state);
+  document.title = textOf(document.querySelector(`[data-in=${state}] h1`));
+  alarm(document.title);
 }
 
 // Showing
 
-const part = (id) => document.getElementById(id);
-
-function reveal(id, shown) {
-  part(id).hidden = !shown;
-}
-
-// Leaves alone what has not changed: somebody may be about to copy it.
-function fill(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function showState(state) {
-  clearTimeout(ticking);
-  for (const element of document.querySelectorAll("[data-in]")) element.hidden = element.dataset.in !== state;
-  reveal("in-line", state !== "called");
-}
-
 function showLine(place) {
+  cancel(ticking);
   showState(place.state);
+  reveal("called", false);
   fill(part("waiting"), number.format(place.waiting));
   fill(part("message"), place.message);
   fill(part("updated"), time({ timeStyle: "medium" }, new Date()));
   reveal("position-part", place.position !== null);
   reveal("waiting-part", place.waiting);
   reveal("wait-part", place.state === "waiting" && !place.paused);
+  reveal("late", place.is_late);
   reveal("hold", place.paused === "hold");
   reveal("origin", place.paused === "origin");
   reveal("store_lost", place.paused === "store_lost");
   reveal("message-part", place.message);
   reveal("updated-part", true);
+  showKept(place.kept_until_ms);
   if (place.draw && part("draw")) showDraw(place.draw);
 }
 
@@ -153,7 +155,12 @@ function showPlace(place) {
   fill(part("wait"), waitInWords(place.wait_s));
   const first = showProgress(place.position);
   document.title = place.position === null ? titleWaiting : `#${number.format(place.position)} · ${titleWaiting}`;
-  say([part("wait").textContent, place.paused, place.message, Math.ceil((10 * place.position) / first)]);
+  say([part("wait").textContent, place.paused, place.is_late, place.message, Math.ceil((10 * place.position) / first)]);
+}
+
+function showKept(untilMs) {
+  const day = { weekday: "long", month: "long", day: "numeric", hour: "numeric", minute: "2-digit" };
+  for (const element of document.querySelectorAll("[data-kept]")) if (untilMs) fill(element, time(day, new Date(untilMs)));
 }
 
 function showDraw(draw) {
@@ -174,13 +181,9 @@ function showProgress(position) {
   part("progress").max = first;
   part("progress").value = first - position;
   reveal("progress", true);
+  fill(part("first"), first > position ? number.format(first) : "");
+  reveal("first-part", first > position);
   return first;
-}
-
-function showCalled() {
-  document.title = titleCalled;
-  showState("called");
-  say(["called"]);
 }
 
 function showConnection() {
@@ -189,51 +192,11 @@ function showConnection() {
   if (failures) say(["lost"]);
 }
 
-// A screen reader hears what is on the page, but only when something worth saying has changed.
-function say(facts) {
-  const before = heard;
-  heard = JSON.stringify(facts);
-  if (before === undefined || before === heard) return;
-  const spoken = [...document.querySelectorAll("[data-spoken]")].filter((element) => !element.closest("[hidden]"));
-  const texts = spoken.map((element) => element.dataset.spoken || element.textContent);
-  part("spoken").textContent = texts.map((text) => text.replace(/\s+/g, " ").trim()).join(". ");
-}
-
-// Before the opening
-
-function showEarly(place) {
-  showLine(place);
-  reveal("progress", false);
-  setCountdown(place);
-  tick(place);
-}
-
-// The server's clock counts. What it said was true some time between the question and the answer, so that answers that
-// come slowly need not move the countdown. While the store is lost, the server itself knows no newer time.
-function setCountdown(place) {
-  const latest = performance.now() + place.opens_in_ms;
-  const earliest = place.paused ? -Infinity : polledAt + place.opens_in_ms - STALE_MS;
-  opensAt = Math.min(latest, Math.max(earliest, opensAt));
-  const opens = new Date(place.opens_ms);
-  const minute = { hour: "numeric", minute: "2-digit", second: opens.getSeconds() ? "2-digit" : undefined };
-  const day = { weekday: "long", month: "long", day: "numeric", timeZoneName: "short" };
-  fill(part("opens"), time({ ...day, ...minute }, opens));
-  document.title = titleEarly.replace("%", time({ ...minute, weekday: "short" }, opens));
-}
-
-function tick(place) {
-  const leftMs = Math.max(0, opensAt - performance.now());
-  fill(part("countdown"), countdownInWords(leftMs));
-  part("countdown-part").dataset.spoken = `${part("countdown-label").textContent} ${waitInWords([0, leftMs / 1000])}`;
-  reveal("countdown-part", leftMs > 0);
-  reveal("opening", leftMs === 0);
-  if (!failures) say([MILESTONES_MIN.filter((minutes) => leftMs <= minutes * 60_000).length, place.paused, place.message]);
-  if (leftMs > 0) ticking = setTimeout(() => tick(place), leftMs % 1000 || 1000);
-}
-
 // Beginning
 
-const { position, opensInMs, opensMs } = page.dataset;
+const { position, opensInMs, opensMs, keptUntilMs } = page.dataset;
+showKept(Number(keptUntilMs));
+offerSignals();
 if (opensMs) {
   const place = { paused: null, message: part("message").textContent };
   setCountdown({ ...place, opens_in_ms: Number(opensInMs), opens_ms: Number(opensMs) });
@@ -241,11 +204,19 @@ if (opensMs) {
 } else {
   showProgress(position ? Number(position) : null);
 }
-poll();
+if (navigator.cookieEnabled) poll();
+else end("blocked");
 
+tabs?.addEventListener("message", hear);
+onJump(pollNow);
 addEventListener("online", pollNow);
 addEventListener("offline", showConnection);
-document.addEventListener("visibilitychange", () => document.hidden || pollNow());
+document.addEventListener("resume", pollNow);
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  silence();
+  pollNow();
+});
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   leaving = false;
@@ -254,4 +225,5 @@ addEventListener("pageshow", (event) => {
 part("leave").addEventListener("submit", () => {
   leaving = true;
   remember("first", null);
+  tellTabs({ hasLeft: true });
 });
