@@ -92,7 +92,9 @@ class Answers:
             return Response(429, (*JSON_FIELDS, _retry_after(after_s), where), place.to_json().encode())
         face, nonce = self._face(room, asking), _nonce()
         ways = Ways(
-            *(_own(room, about, key=key) for about in ("place", "extend", "leave")),
+            place_url=_own(room, "place", key=key),
+            extend_url=_own(room, "extend", key=key),
+            leave_url=_own(room, "leave", key=key),
             receipt_url="" if room.identity else _own(room, "receipt", key=key, here=asking.target),
         )
         page = self._pages.waiting(

@@ -39,8 +39,8 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """The addresses at which a visitor asks where the place is, asks for more time to take it, gives it up, and moves it
-    to another browser: "" where places are not moved."""
+    """The addresses at which a visitor asks where the place is, asks for more time to take it, gives it up, and moves
+    it to another browser: "" where places are not moved."""
 
     place_url: str
     extend_url: str

@@ -17,6 +17,9 @@ Form = Callable[[Any], object]
 # RFC 1952, section 2.3: deflate, no name, no time, no system.
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 LONGEST_STORED_BYTES = 0xFFFF
+# RFC 1951, section 3.2.4: how a stored block begins at a byte, and the length of an empty one with its complement.
+STORED = b"\0"
+EMPTY = b"\0\0\xff\xff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +95,16 @@ def _with_gaps(fixed: Sequence[bytes]) -> list[bytes]:
 
 def _deflated(fixed: Sequence[bytes]) -> list[bytes]:
     """The parts as one deflate stream that may be cut between them: a full flush ends a part at a byte, and what comes
-    behind it refers to nothing before it."""
+    behind it refers to nothing before it. It ends with an empty stored block, of which a hole takes the head."""
     deflate = zlib.compressobj(level=9, wbits=-zlib.MAX_WBITS, memLevel=9)
     parts = [deflate.compress(part) + deflate.flush(zlib.Z_FULL_FLUSH) for part in fixed[:-1]]
-    return [*parts, deflate.compress(fixed[-1]) + deflate.flush(zlib.Z_FINISH)]
+    return [*(part.removesuffix(EMPTY) for part in parts), deflate.compress(fixed[-1]) + deflate.flush(zlib.Z_FINISH)]
 
 
 def _stored(filling: bytes) -> bytes:
-    """As stored blocks (RFC 1951, section 3.2.4): three bits of header and padding, the length, its complement."""
+    """As stored blocks (RFC 1951, section 3.2.4): the length, its complement, the bytes. Before that come three bits and
+    what fills up the byte: those of the first block are there."""
     length = len(filling)
     if length > LONGEST_STORED_BYTES:
-        return _stored(filling[:LONGEST_STORED_BYTES]) + _stored(filling[LONGEST_STORED_BYTES:])
-    return struct.pack("<BHH", 0, length, length ^ 0xFFFF) + filling
+        return _stored(filling[:LONGEST_STORED_BYTES]) + STORED + _stored(filling[LONGEST_STORED_BYTES:])
+    return struct.pack("<HH", length, length ^ 0xFFFF) + filling

@@ -12,7 +12,7 @@ import waitroom
 from tests.browser import chromium, needs_chromium
 from waitroom.draw import commitment
 from waitroom.languages import Languages
-from waitroom.pages import Face, Pages
+from waitroom.pages import Face, Pages, Ways
 from waitroom.place import DrawTold, Place
 
 NONCE = "x7Qm2Lr9bT4kVw1pZs8e"
@@ -44,16 +44,8 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 async def show(page: Page, code: str, place: Place = PLACE) -> None:
     """The waiting page in a language, with all there is to unfold."""
-    filled = PAGES.waiting(
-        place,
-        Face("Sale!", LANGUAGES.of(code)),
-        place_url="/",
-        leave_url="/",
-        receipt_url="/",
-        here="/",
-        refresh_s=60,
-        nonce=NONCE,
-    )
+    face, ways = Face("Sale!", LANGUAGES.of(code)), Ways("/", "/", "/", "")
+    filled = PAGES.waiting(place, face, ways, here="/", refresh_s=60, nonce=NONCE)
     await page.set_content(filled.plain().decode())
     await page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
 

@@ -131,6 +131,19 @@ class Visit:
         page.on("console", lambda message: self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
+    async def looks_elsewhere(self) -> None:
+        """As by a click on another tab. A browser that runs without a screen hides none."""
+        await self._hidden("true")
+
+    async def looks_again(self) -> None:
+        await self._hidden("false")
+
+    async def _hidden(self, value: str) -> None:
+        await self.page.evaluate(
+            f"Object.defineProperty(document, 'hidden', {{ value: {value}, configurable: true }});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+
     def text(self, text: str) -> Locator:
         """What eyes can read; what a screen reader is told has the role of a status, or of an alert."""
         return self.page.get_by_text(text).and_(self.page.locator(":not([role=status], [role=alert])"))

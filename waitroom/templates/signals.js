@@ -19,7 +19,9 @@ function signal() {
 }
 
 function stopSignals() {
+  if (blinking) document.title = titleCalled;
   cancel(blinking);
+  blinking = undefined;
   notification?.close();
 }
 

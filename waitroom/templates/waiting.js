@@ -73,10 +73,9 @@ function take(place, isHeard = false) {
 
 function hear({ data: { isAsking, isGoingIn, hasLeft: left, place } }) {
   if (leaving) return;
-  if (isAsking) {
-    polledAt = performance.now();
-    pollIn(ANSWER_MS + margin());
-  }
+  if (isAsking) polledAt = performance.now();
+  // Who failed to get an answer is not relied on.
+  if (isAsking && !failures) pollIn(ANSWER_MS + margin());
   if (isGoingIn) silence();
   if (left) {
     hasLeft = true;
