@@ -102,8 +102,8 @@ def _deflated(fixed: Sequence[bytes]) -> list[bytes]:
 
 
 def _stored(filling: bytes) -> bytes:
-    """As stored blocks (RFC 1951, section 3.2.4): the length, its complement, the bytes. Before that come three bits and
-    what fills up the byte: those of the first block are there."""
+    """As stored blocks (RFC 1951, section 3.2.4): the length, its complement, the bytes. Before that come three bits
+    and what fills up the byte: those of the first block are there."""
     length = len(filling)
     if length > LONGEST_STORED_BYTES:
         return _stored(filling[:LONGEST_STORED_BYTES]) + STORED + _stored(filling[LONGEST_STORED_BYTES:])

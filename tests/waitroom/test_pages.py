@@ -312,6 +312,26 @@ def test_message_of_the_operator_is_shown_where_there_is_one() -> None:
     assert "From the organiser" not in Document(waiting()).text
 
 
+@pytest.mark.parametrize("page", [waiting, early])
+def test_page_says_until_when_the_place_is_kept(page: Callable[..., str]) -> None:
+    place = replace(PLACE if page is waiting else replace(EARLY, draw=None), kept_until_ms=EARLY.opens_ms)
+    text = Document(page(place)).text
+    assert "You may close this page. Your place is kept until Monday, October 12, 2026, 8:00 AM UTC." in text
+
+
+def test_late_visitor_is_told_why_and_what_follows() -> None:
+    told = "You were away when your number was called. You are served before the rest."
+    assert told in Document(waiting(replace(PLACE, is_late=True))).text
+    assert told not in Document(waiting()).text
+
+
+def test_page_without_javascript_tells_what_blocked_cookies_do() -> None:
+    """The script finds out by itself."""
+    document = Document(waiting())
+    assert "your browser blocks cookies: please allow them for this site" in document.text
+    assert "Your browser blocks cookies" not in document.text
+
+
 def test_leaving_is_a_question_and_a_form() -> None:
     document = Document(waiting())
     assert "Leave the line Do you want to leave?" in document.text
@@ -501,6 +521,24 @@ def test_page_is_one_answer_that_its_policy_allows(page: Callable[..., str]) -> 
     assert all(link is not None and link.startswith("data:") for link in document.attributes("href", "link"))
     assert not [name for _, attrs in document.elements for name in attrs if name.startswith("on") or name == "style"]
     assert not re.search(r"url\(|@import|\bimport\b|https?://(?!www\.w3\.org/2000/svg)", page())
+
+
+@pytest.mark.parametrize("code", LANGUAGES.codes)
+@pytest.mark.parametrize("place", [PLACE, EARLY, AFTER_DRAW], ids=["waiting", "early", "after the draw"])
+def test_waiting_page_fits_into_the_first_round_trips(place: Place, code: str) -> None:
+    """Ten segments are sent before the first is acknowledged (RFC 6928): 14 KB, and nothing else is asked for."""
+    place = replace(place, message="Doors open at ten. " * 10, kept_until_ms=EARLY.opens_ms, is_late=True)
+    own = "/.waitroom/rooms/summer-sale/"
+    ways = Ways(f"{own}place", f"{own}extend", f"{own}leave", f"{own}receipt?here=%2Fflights%3Fday%3D1")
+    face = Face("Summer sale", LANGUAGES.of(code))
+    page = PAGES.waiting(place, face, ways, here="/flights?day=1", refresh_s=20, nonce=NONCE, is_new=True)
+    assert len(page.gzipped()) <= 14 * 1024
+
+
+def test_scripts_go_without_their_comments() -> None:
+    script = waiting().partition("<script")[2].partition("\n")[2]
+    assert script.startswith("const ")
+    assert not re.search(r"^\s*//|^\s+\w", script, re.MULTILINE)
 
 
 def test_policy_allows_only_what_carries_the_nonce() -> None:

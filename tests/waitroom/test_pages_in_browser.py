@@ -18,6 +18,7 @@ from markupsafe import escape
 from playwright.async_api import Browser, Locator, Page, expect
 
 import waitroom
+from tests.axe import violations
 from tests.browser import chromium, needs_chromium
 from tests.servers import PrivateRedis
 from tests.waitroom.running import PAGE, TIMEOUT_MS, Waitroom, origin, payload_of, visitor
@@ -452,6 +453,54 @@ async def test_page_fits_a_narrow_screen(browser: Browser, scheme: Any) -> None:
         await visitor.shows("8,888,888")
         await visitor.page.get_by_text("Leave the line", exact=True).click()
         assert await visitor.page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"contrast": "more"}, {"forced_colors": "active"}, {"reduced_motion": "reduce"}],
+    ids=lambda wish: [*wish][0],
+)
+async def test_page_honours_how_a_visitor_wants_to_see(browser: Browser, wish: dict[str, Any]) -> None:
+    async with visit(browser, **wish) as visitor:
+        visitor.site.place = replace(PLACE, position=903)
+        await visitor.page.goto(visitor.url)
+        await visitor.shows("903")
+        assert await violations(visitor.page) == []
+        styled = await visitor.page.evaluate(
+            """() => {
+              const bar = document.querySelector('progress');
+              const quiet = getComputedStyle(document.querySelector('.position')).color;
+              return {
+                contrast: quiet === getComputedStyle(document.body).color,
+                forced_colors: getComputedStyle(bar).borderTopWidth === '1px',
+                reduced_motion: getComputedStyle(bar, '::-webkit-progress-value').transitionDuration === '0s',
+              };
+            }"""
+        )
+        assert styled[next(iter(wish))]
+
+
+async def test_place_is_kept_until_a_moment_in_the_time_of_the_visitor(browser: Browser) -> None:
+    """At once, and as later answers say."""
+    async with visit(browser, timezone_id="Asia/Tokyo") as visitor:
+        kept = replace(PLACE, kept_until_ms=EARLY.opens_ms, poll_after_ms=60_000)
+        visitor.site.place = kept
+        visitor.site.status = 503
+        await visitor.page.goto(visitor.url)
+        time = visitor.page.locator("p:not([hidden]) > time")
+        await expect(time).to_have_text("Monday, October 12 at 5:00\N{NARROW NO-BREAK SPACE}PM")
+        visitor.site.status = 200
+        visitor.site.place = replace(kept, kept_until_ms=EARLY.opens_ms + 3_600_000)
+        await expect(time).to_have_text("Monday, October 12 at 6:00\N{NARROW NO-BREAK SPACE}PM")
+
+
+async def test_line_is_left_by_the_keyboard_alone(waiting: Visit) -> None:
+    await waiting.page.get_by_text("Leave the line", exact=True).focus()
+    await waiting.page.keyboard.press("Enter")
+    await waiting.page.keyboard.press("Tab")
+    await expect(waiting.page.get_by_role("button", name="Yes, leave the line")).to_be_focused()
+    await waiting.page.keyboard.press("Enter")
+    await waiting.shows("You have left the line")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
