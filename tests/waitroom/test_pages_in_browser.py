@@ -458,7 +458,7 @@ async def test_page_fits_a_narrow_screen(browser: Browser, scheme: Any) -> None:
 @pytest.mark.parametrize(
     "wish",
     [{"contrast": "more"}, {"forced_colors": "active"}, {"reduced_motion": "reduce"}],
-    ids=lambda wish: [*wish][0],
+    ids=lambda wish: next(iter(wish)),
 )
 async def test_page_honours_how_a_visitor_wants_to_see(browser: Browser, wish: dict[str, Any]) -> None:
     async with visit(browser, **wish) as visitor:
