@@ -121,6 +121,23 @@ async def test_what_is_written_from_left_to_right_stays_so_in_arabic(page: Page,
     assert await read_in_order(page.locator(name)) == text
 
 
+@pytest.mark.parametrize("name", ["#position", "#claim", "dd[data-draw=size]", "dd[data-draw=commitment]"])
+@pytest.mark.parametrize(("code", "side"), [("en", "left"), ("ar", "right")])
+async def test_figures_stand_where_the_lines_of_the_page_begin(page: Page, name: str, code: str, side: str) -> None:
+    await show(page, code)
+    await page.evaluate("for (const element of document.querySelectorAll('[hidden]')) element.hidden = false")
+    away_px = await page.locator(name).evaluate(
+        """(element, side) => {
+          const text = document.createRange();
+          if (!element.textContent) element.textContent = "0:59";
+          text.selectNodeContents(element);
+          return Math.abs(text.getBoundingClientRect()[side] - element.getBoundingClientRect()[side]);
+        }""",
+        side,
+    )
+    assert away_px < 1
+
+
 async def test_reference_keeps_its_order_in_arabic(page: Page) -> None:
     filled = PAGES.failure(502, Face("Sale", LANGUAGES.of("ar")), request_id="1234-5678", here="/", nonce=NONCE)
     await page.set_content(filled.plain().decode())
