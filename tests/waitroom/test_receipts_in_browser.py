@@ -107,7 +107,9 @@ async def test_it_all_goes_without_javascript(browser: Browser, waitroom: Waitro
         receipt = await asked_for_a_code(page)
         code = await receipt.locator(".code").inner_text()
         await there.goto(f"{waitroom.url}/.waitroom/rooms/site/receipt")
-        await there.get_by_label("Code").fill(code.lower().replace("-", " "))
+        field = there.get_by_label("Code")
+        await field.fill(code.lower().replace("-", " "))
+        assert await field.evaluate("(field) => field.scrollWidth <= field.clientWidth"), "the code is not seen whole"
         await there.get_by_role("button", name="Go on").click()
         await expect(there.get_by_text("This browser has a place in this line already")).to_be_visible()
         await there.get_by_role("button", name="Take the place").click()
