@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page, Request
 
 from tests.browser import chromium, needs_chromium
 from tests.servers import PATIENCE_S, PrivateRedis
-from tests.waitroom.running import PAGE, Waitroom, origin, visitor
+from tests.waitroom.running import APP, PAGE, Waitroom, origin, visitor
 
 CLIENT = Path(__file__).parents[2] / "docs/examples/waitroom-client.js"
 BEGIN = """async (url) => {
@@ -30,6 +30,11 @@ BEGIN = """async (url) => {
     async (response) => ({ status: response.status, body: await response.text() }),
     (error) => ({ name: error.name, code: error.code, message: error.message }),
   );
+}"""
+MAKE_CODE = """async (url) => {
+  const fields = { Accept: "application/json" };
+  const response = await fetch(url, { method: "POST", headers: fields, credentials: "include" });
+  return response.json();
 }"""
 
 pytestmark = [
@@ -212,6 +217,22 @@ async def test_a_place_that_is_gone_is_not_taken_anew(browser: Browser, tmp_path
         await app.page.context.clear_cookies()
         assert (await app.ended())["code"] == "none"
         assert app.asked == ["/sale", "/.waitroom/rooms/site/place"]
+
+
+async def test_a_place_that_was_moved_to_another_app_is_waited_for_no_more(
+    browser: Browser, tmp_path: Path, redis: PrivateRedis
+) -> None:
+    """Nor is another one taken."""
+    async with opened(browser, tmp_path, redis) as app, visitor() as other:
+        await app.begin()
+        await app.places(1)
+        receipt = f"{app.waitroom.url}/.waitroom/rooms/site/receipt"
+        url = (await app.page.evaluate(MAKE_CODE, receipt))["url"]
+        async with other.post(url, headers=APP) as response:
+            assert response.status == 200
+        assert (await app.ended())["code"] == "moved"
+        await app.begin()
+        assert (await app.ended())["code"] == "moved"
 
 
 async def test_who_has_enough_leaves_at_once(browser: Browser, tmp_path: Path, redis: PrivateRedis) -> None:
