@@ -4,6 +4,7 @@ import json
 import math
 import secrets
 import string
+from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import quote, urlencode
 
@@ -11,7 +12,8 @@ from waitroom.asking import Asking
 from waitroom.cookies import LANGUAGE_COOKIE
 from waitroom.headers import cookie, values
 from waitroom.languages import Languages
-from waitroom.pages import Face, Notice, Pages, Ways, content_security_policy, local
+from waitroom.local_path import local
+from waitroom.pages import Face, Notice, Pages, Ways, content_security_policy
 from waitroom.place import DrawTold, Place
 from waitroom.prepared import Filled
 from waitroom.receipt import VALID_S, Made, NotMoved, NotNow, qr_code, shown
@@ -87,16 +89,18 @@ class Answers:
         """The waiting answer: the page, or for an app the place with 429, and where to ask for it from now on
         (Content-Location: RFC 9110, section 8.7)."""
         after_s = math.ceil(place.poll_after_ms / 1000)
-        if asking.kind != "page":
-            where = "Content-Location", _own(room, "place", key=key)
-            return Response(429, (*JSON_FIELDS, _retry_after(after_s), where), place.to_json().encode())
         face, nonce = self._face(room, asking), _nonce()
+        if place.message:
+            place = replace(place, message=room.message_in(face.language.code))
         ways = Ways(
-            place_url=_own(room, "place", key=key),
-            extend_url=_own(room, "extend", key=key),
+            place_url=_own(room, "place", key=key, language=_language(room, face)),
+            extend_url=_own(room, "extend", key=key, language=_language(room, face)),
             leave_url=_own(room, "leave", key=key),
             receipt_url="" if room.identity else _own(room, "receipt", key=key, here=asking.target),
         )
+        if asking.kind != "page":
+            where = "Content-Location", ways.place_url
+            return Response(429, (*JSON_FIELDS, _retry_after(after_s), where), place.to_json().encode())
         page = self._pages.waiting(
             place,
             face,
@@ -124,7 +128,7 @@ class Answers:
         if asking.kind != "page":
             return self._refusal(503, "room_closed", f"{room.title} is closed", room.message)
         face, nonce = self._face(room, asking), _nonce()
-        page = self._pages.closed(face, message=room.message, here=asking.target, nonce=nonce)
+        page = self._pages.closed(face, message=room.message_in(face.language.code), here=asking.target, nonce=nonce)
         return _page(page, face, 503, nonce, asking)
 
     def store_lost(self, room: Room, asking: Asking) -> Response:
@@ -166,7 +170,12 @@ class Answers:
             return self._refusal(status, name, title, detail)
         face, nonce = self._face(room, asking), _nonce()
         page = self._pages.notice(
-            name, face, message=room.message, here=asking.target, leave_url=leave_url, nonce=nonce
+            name,
+            face,
+            message=room.message_in(face.language.code),
+            here=asking.target,
+            leave_url=leave_url,
+            nonce=nonce,
         )
         return _page(page, face, status, nonce, asking)
 
@@ -239,7 +248,7 @@ class Answers:
     def _face(self, room: Room, asking: Asking) -> Face:
         accepted = ",".join(values(asking.fields, "accept-language"))
         language = self._languages.choose(cookie(asking.fields, LANGUAGE_COOKIE), accepted, room.language)
-        return Face(room.title, language)
+        return Face(room.title, language, room.look)
 
 
 def see_other(here: str) -> Response:
@@ -262,6 +271,11 @@ def problem(status: int, code: str, title: str, detail: str = "", retry_after_s:
 
 def _json(body: dict[str, object]) -> Response:
     return Response(200, JSON_FIELDS, json.dumps(body).encode())
+
+
+def _language(room: Room, face: Face) -> str:
+    """In which language a page asks for its place: that of the page, where the operator has a word in it."""
+    return face.language.code if face.language.code in room.messages else ""
 
 
 def _page(page: Filled, face: Face, status: int, nonce: str, asking: Asking) -> Response:

@@ -11,6 +11,7 @@ COMMANDS = {
     "worker": "waitroom.cli_worker:worker",
     "check": "waitroom.cli_config:check",
     "schema": "waitroom.cli_config:print_schema",
+    "preview": "waitroom.preview.cli:preview",
     "keys": "waitroom.cli_keys:make_keys",
     "status": "waitroom.cli_watch:status",
     "top": "waitroom.cli_watch:top",

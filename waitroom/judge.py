@@ -14,7 +14,7 @@ from waitroom.engines import Engine, engine_of
 from waitroom.errors import StoreLostError
 from waitroom.gate import Admit, Answer, Forward, Lend, Pass, Reason, Refuse, Wait
 from waitroom.headers import cookie, cookie_names, values
-from waitroom.pages import local
+from waitroom.local_path import local
 from waitroom.papers import Papers
 from waitroom.place import CALLED_POLL_MS, Place
 from waitroom.reception import Reception

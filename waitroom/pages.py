@@ -4,37 +4,43 @@ A template is rendered once for each shape of its page: whose room it is, in whi
 asks about. What differs from visitor to visitor is a hole in the prepared text.
 """
 
-import re
+import logging
 import secrets
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any, Literal
+from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
-from jinja2.runtime import Context
+from jinja2 import Environment
 from markupsafe import Markup
 
-from waitroom import words
+from waitroom import page_environment, sentences, words
 from waitroom.languages import Language, Languages
+from waitroom.look import OURS, Look
+from waitroom.page_environment import FORMS
 from waitroom.place import Place
 from waitroom.prepared import Filled, Hole, Prepared
 from waitroom.receipt import NotMoved
 
+log = logging.getLogger(__name__)
+
 Notice = Literal["moved", "no_identity", "revoked", "void"]
-_PATH = re.compile(r"/(?:[^/\\\s]|\Z)")
-_UNREAD = re.compile(r"^\s*(?://.*)?\n?", re.MULTILINE)
 MARK_BYTES = 8
 # Each takes some 25 KB.
 MOST_SHAPES = 512
+# Those of rooms whose templates are an operator's.
+MOST_ENVIRONMENTS = 64
+# Of a page by an operator's templates, in characters.
+LONGEST_PAGE = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """How the pages show themselves to a visitor: whose room it is, and in which language."""
+    """How the pages show themselves to a visitor: whose room it is, in which language, and how they look."""
 
     room_title: str
     language: Language
+    look: Look = OURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +63,8 @@ class Pages:
 
     def __init__(self, languages: Languages) -> None:
         self._languages = languages.names()
-        self._environment = Environment(
-            loader=PackageLoader("waitroom"),
-            extensions=["jinja2.ext.i18n"],
-            autoescape=True,
-            undefined=StrictUndefined,
-            auto_reload=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        # Sentences are looked for as they are written in one line.
-        self._environment.policies["ext.i18n.trimmed"] = True
-        self._environment.newstyle_gettext = True  # type: ignore[attr-defined]
-        self._environment.filters |= {name: _filter(name) for name in FORMS}
-        self._environment.filters["lean"] = lean
+        self._environment = lru_cache(MOST_ENVIRONMENTS)(_environment)
+        self._fails = lru_cache(MOST_ENVIRONMENTS)(_fails)
         self._prepared = lru_cache(MOST_SHAPES)(self._prepare)
 
     def waiting(
@@ -173,22 +167,67 @@ class Pages:
     ) -> Prepared:
         mark = secrets.token_hex(MARK_BYTES)
         holes = {name: Hole(mark, name) if kept is True else kept for name, kept in shape}
-        text = self._rendered(template, face, dict(fixed) | holes)
-        return Prepared(text, mark, {name: partial(form, face.language) for name, form in FORMS.items()})
+        text = self._text(template, face, dict(fixed) | holes)
+        language = face.look.speaking(face.language)
+        return Prepared(text, mark, {name: partial(form, language) for name, form in FORMS.items()})
+
+    def _text(self, template: str, face: Face, values: Mapping[str, object]) -> str:
+        """The text of a page. Templates of an operator were tried before; should they fail nonetheless, ours serve."""
+        try:
+            return self._rendered(template, face, values)
+        except Exception as exc:
+            if not face.look.templates:
+                raise
+            self._fails(face.look, template, repr(exc))
+            return self._rendered(template, replace(face, look=replace(face.look, templates={})), values)
 
     def _rendered(self, template: str, face: Face, values: Mapping[str, object]) -> str:
         """The text of a page, with its values or their holes."""
-        language = face.language
-        return self._environment.get_template(template).render(
-            {
-                **values,
-                "room_title": face.room_title,
-                "language": language,
-                "languages": self._languages,
-                "spoken": words.spoken(language),
-                "gettext": _gettext(language),
-            }
+        look = face.look
+        language = look.speaking(face.language)
+        pieces = (
+            self._environment(look)
+            .get_template(template)
+            .generate(
+                {
+                    **values,
+                    "room_title": face.room_title,
+                    "organiser": look.organiser or face.room_title,
+                    "logo": look.logo,
+                    "accent": look.accent,
+                    "accent_dark": look.accent_dark,
+                    "scheme": look.scheme,
+                    "language": language,
+                    "languages": self._languages,
+                    "spoken": words.spoken(language),
+                    "gettext": _gettext(language),
+                }
+            )
         )
+        return "".join(_bounded(pieces) if look.templates else pieces)
+
+
+def _environment(look: Look) -> Environment:
+    """That in which the pages of a look are rendered."""
+    if look.templates:
+        return page_environment.sandbox(look.templates, look.folder)
+    return page_environment.environment()
+
+
+def _fails(look: Look, template: str, fault: str) -> None:
+    log.error(
+        "the page %s by the templates in %s can't be shown, ours is in its place: %s", template, look.folder, fault
+    )
+
+
+def _bounded(pieces: Iterable[str]) -> Iterator[str]:
+    """Raises ValueError for a text that is too long, before it takes up memory."""
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        if length > LONGEST_PAGE:
+            raise ValueError(f"the page is too long: it should have at most {LONGEST_PAGE:,} characters")
+        yield piece
 
 
 def content_security_policy(nonce: str) -> str:
@@ -199,48 +238,10 @@ def content_security_policy(nonce: str) -> str:
     )
 
 
-def local(here: str) -> str:
-    """`here` as a link that stays on this site.
-
-    A path that begins with two slashes would name a host (RFC 3986, section 4.2), and browsers read a backslash as a
-    slash; behind a dot segment, which they remove, it is the same path again.
-    """
-    return here if _PATH.match(here) else f"/.{here}"
-
-
-def lean(script: Markup) -> Markup:
-    """A script of ours without what a browser does not read: lines of comment, and the white space that lines begin
-    with. None of it may stand in a text of several lines."""
-    return Markup(_UNREAD.sub("", script))  # noqa: S704
-
-
 def _gettext(language: Language) -> Callable[..., Markup]:
-    """Says a sentence of a template, with what it names: escaped, as all that is not the template's own."""
+    """Says a sentence of a template, with what it names."""
 
     def gettext(text: str, **values: object) -> Markup:
-        return Markup(language.say(text)) % values  # noqa: S704
+        return sentences.marked(language.say(text), text) % values
 
     return gettext
-
-
-def _filter(form: str) -> Callable[[Context, Any], object]:
-    """A filter for templates: a hole remembers it, and a value takes it at once."""
-
-    @pass_context
-    def formed(context: Context, value: Any) -> object:
-        if isinstance(value, Hole):
-            return Hole(value.mark, value.name, form)
-        return FORMS[form](context["language"], value)
-
-    return formed
-
-
-FORMS: dict[str, Callable[[Language, Any], object]] = {
-    "plain": lambda _, value: str(value),
-    "number": words.number,
-    "wait": words.wait,
-    "countdown": words.countdown,
-    "moment": words.moment,
-    "local": lambda _, here: local(here),
-    "drawing": lambda _, svg: Markup(svg),  # noqa: S704
-}

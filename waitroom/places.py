@@ -15,6 +15,7 @@ from waitroom.judge import Judge, Say
 from waitroom.moving import Moving
 from waitroom.outlooks import Outlooks
 from waitroom.papers import Papers
+from waitroom.place import Place
 from waitroom.reception import Reception
 from waitroom.response import Response
 from waitroom.rooms import OWN_PREFIX, Room, Rooms
@@ -35,8 +36,9 @@ About = Literal["place", "draw", "extend", "leave", "receipt"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about which line. The names of the cookies by which the visitor is known are those over plain HTTP,
-    and over HTTPS. `code` is of a receipt, and `here` the path that the visitor came from; both as sent."""
+    """What is asked about which line, and in which language, where the operator has a word in it. The names of the
+    cookies by which the visitor is known are those over plain HTTP, and over HTTPS. `code` is of a receipt, and `here`
+    the path that the visitor came from; both as sent."""
 
     room: Room
     key: str
@@ -45,11 +47,18 @@ class Question:
     admission_names: tuple[bytes, bytes]
     code: str = ""
     here: str = ""
+    language: str = ""
 
     @property
     def target(self) -> bytes:
         """As it may be written down: whoever reads logs could be faster than who was given the code."""
         return PREFIX + f"{self.room.name}/{self.about}{'/-' if self.code else ''}".encode()
+
+    def told(self, place: Place) -> Place:
+        """The place, with what the operator says in the language that is asked for."""
+        if self.language and place.message:
+            place.message = self.room.message_in(self.language)
+        return place
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,7 @@ class Places:
             return None
         ticket = cookie(block, question.ticket_names[secure])
         place = self._reception.place_at_once(room, question.key, ticket) if ticket else None
-        return self._answers.place(place) if place else None
+        return self._answers.place(question.told(place)) if place else None
 
     async def answer(self, question: Question, asking: Asking) -> Say:
         """Answers, whatever it takes."""
@@ -97,14 +106,14 @@ class Places:
         match question.about:
             case "place":
                 place = await self._reception.place(room, self._judge.visit(room, key, asking))
-                return Say("poll", self._answers.place(place))
+                return Say("poll", self._answers.place(question.told(place)))
             case "draw":
                 told = self._outlooks.draw(room, key)
                 if told is None:
                     return Say("draw", problem(404, "no_draw", "No draw here", f"{room.title} draws no places."))
                 return Say("draw", self._answers.draw(told))
             case "extend":
-                return await self._extend(room, key, asking)
+                return await self._extend(question, asking)
             case "leave":
                 return await self._leave(question, asking)
             case "receipt":
@@ -126,19 +135,21 @@ class Places:
             case "place" | "draw" | "extend" | "leave" | "receipt" if about in ("receipt", what):
                 if method in METHODS[about]:
                     names = ticket_names(room.name, key), admission_names(room.name, key)
-                    code = unquote(code) or asked.get("code", "")
-                    return Question(room, key, about, *names, code, asked.get("here", ""))
+                    code, language = unquote(code) or asked.get("code", ""), asked.get("language", "")
+                    in_it = language if language in room.messages else ""
+                    return Question(room, key, about, *names, code, asked.get("here", ""), in_it)
                 return Told(room, _methods_told(method, b", ".join(METHODS[about]).decode()))
             case _:
                 detail = f"Waitroom has nothing at {path.decode('latin-1')}."
                 return Told(room, problem(404, "not_found", "Not found", detail))
 
-    async def _extend(self, room: Room, key: str, asking: Asking) -> Say:
+    async def _extend(self, question: Question, asking: Asking) -> Say:
+        room = question.room
         try:
-            place = await self._reception.extend(room, self._judge.visit(room, key, asking))
+            place = await self._reception.extend(room, self._judge.visit(room, question.key, asking))
         except StoreLostError:
             return self._store_lost(room, asking)
-        return Say("extend", self._answers.extended(place, asking))
+        return Say("extend", self._answers.extended(question.told(place), asking))
 
     async def _leave(self, question: Question, asking: Asking) -> Say:
         """Who has left nothing but the ticket of a place that was moved is led back to where it was, to join anew."""

@@ -1,8 +1,8 @@
 """Rooms: which of them guards a request. Matching sees a normalised path, so that no spelling slips past a rule."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
@@ -12,6 +12,7 @@ from waitroom.engines import Engine
 from waitroom.identity import Identity
 from waitroom.languages import SOURCE
 from waitroom.limits import Limits, OnStoreLoss
+from waitroom.look import OURS, Look
 from waitroom.origin_terms import DEFAULT_TERMS, OriginTerms
 
 KEY = "{key}"
@@ -31,7 +32,8 @@ class Room:
     A room with {key} in its paths has a line for each key that fits `key_pattern`, `most_lines` at a time. While the
     store is lost, `on_store_loss` says what becomes of those who are not inside; `loss_cap` is how many each process
     then lets in by itself. Scripts of `cors_origins` may read what waitroom says here, and
-    robots of `crawlers` pass without a place.
+    robots of `crawlers` pass without a place. `message` is told to all for whose language `messages`, by their codes,
+    have no other.
     """
 
     name: str
@@ -45,7 +47,9 @@ class Room:
     page_status: int
     polls_per_second: int
     message: str
+    messages: Mapping[str, str] = field(default_factory=dict, hash=False)
     language: str = SOURCE
+    look: Look = OURS
     key_pattern: str = ""
     most_lines: int = 1
     identity: Identity | None = None
@@ -63,6 +67,10 @@ class Room:
     @property
     def has_keys(self) -> bool:
         return KEY in self.paths[0]
+
+    def message_in(self, language: str) -> str:
+        """What the operator says, in the language of that code if possible."""
+        return self.messages.get(language, self.message)
 
     def guards(self, host: str, path: str) -> bool:
         """Whether a request for a host (lower case, no port) and a normalised path is this room's."""

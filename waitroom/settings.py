@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from waitroom.beside import Beside
 from waitroom.errors import ConfigError, Fault
 from waitroom.rooms import Rooms
 from waitroom.setting_faults import THE_FILE, faults_of
@@ -57,6 +58,11 @@ class Settings(Table):
         """The rooms as values; `edited_ms` is when the file was last written."""
         return Rooms([room.to_room(self.version, edited_ms) for room in self.rooms])
 
+    def differs_in_looks_only(self, other: "Settings") -> bool:
+        """Whether nothing is changed of which the highest version wins: each process reads its own pages."""
+        looks = {"rooms": {"__all__": {"page"}}}
+        return self.model_dump(exclude=looks) == other.model_dump(exclude=looks)
+
     def needs_workers(self, other: "Settings") -> list[str]:
         """The tables in which the other differs from this one, and that only new workers apply."""
         tables = [name for name in ("server", "store", "keys") if getattr(self, name) != getattr(other, name)]
@@ -64,8 +70,9 @@ class Settings(Table):
         return tables + (["admin"] if self.admin.listen != other.admin.listen else [])
 
 
-def load(path: Path) -> tuple[Settings, int]:
-    """Reads a file; gives the settings, and when it was last written (ms). Raises ConfigError with all its faults."""
+def load(path: Path, beside: Beside | None = None) -> tuple[Settings, int]:
+    """Reads a file; gives the settings, and when it was last written (ms). Raises ConfigError with all its faults. What
+    it leads to is read `beside` it, which notes that."""
     try:
         # Opened once: what a link leads to may change in between.
         with path.open("rb") as file:
@@ -76,13 +83,13 @@ def load(path: Path) -> tuple[Settings, int]:
         raise ConfigError(str(path), [Fault(THE_FILE, f"can't be read: {exc}")]) from exc
     if len(content) > MOST_BYTES:
         raise ConfigError(str(path), [Fault(THE_FILE, f"is too long: should have at most {MOST_BYTES:,} bytes")])
-    return parse(text, str(path)), edited_ms
+    return parse(text, str(path), beside), edited_ms
 
 
-def parse(text: str, source: str) -> Settings:
+def parse(text: str, source: str, beside: Beside | None = None) -> Settings:
     """Reads the text of a file; `source` names it in errors. Raises ConfigError with all its faults."""
     try:
-        return Settings.model_validate(tomllib.loads(text))
+        return Settings.model_validate(tomllib.loads(text), context=beside or Beside(Path(source).parent))
     except ValidationError as exc:
         raise ConfigError(source, faults_of(exc, Settings)) from exc
     # Of a number with thousands of digits it raises a plain ValueError.

@@ -1,11 +1,13 @@
 """The settings of a room: whom it guards, and what its line allows."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from waitroom import page_proof
 from waitroom.engines import Engine
 from waitroom.languages import SOURCE
 from waitroom.limits import TICK_MS, Limits, Mode, OnStoreLoss
@@ -26,12 +28,16 @@ from waitroom.setting_types import (
 from waitroom.settings_adaptive import AdaptiveSettings
 from waitroom.settings_identity import IdentitySettings
 from waitroom.settings_origin import OriginSettings
+from waitroom.settings_page import FOR_ALL, PageSettings, Words
+from waitroom.template_rules import Flaw
 
 # What a key may consist of in any case: it stands in cookies' names, in tickets and in Redis.
 KEY_CHARACTERS = r"[A-Za-z0-9_-]{1,64}"
 # What it consists of unless the operator says otherwise. No capitals: where an origin takes two spellings for one
 # thing, only one of them may have a line.
 KEY_PATTERN = r"[a-z0-9_-]+"
+# So many are told at a time.
+MOST_FLAWS = 5
 
 
 class RoomSettings(Table):
@@ -94,10 +100,22 @@ class RoomSettings(Table):
     """HTTP status of the waiting page"""
     polls_per_second: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """what the polls of a whole line should stay under"""
-    message: Annotated[str, Field(max_length=500)] = ""
-    """a word of yours on the waiting page"""
+    message: Words = ""
+    """a word of yours on the waiting page; or in { } one for each language: { en = "Hello", ko = "안녕하세요" }"""
     language: LanguageCode = SOURCE
     """of the pages, for visitors who ask for none that there is"""
+    page: PageSettings = PageSettings()
+
+    @field_validator("page")
+    @classmethod
+    def _proven(cls, page: PageSettings, info: ValidationInfo) -> PageSettings:
+        """Each page is tried before a visitor sees it."""
+        look = page.to_look()
+        if look.templates:
+            title = info.data.get("title") or info.data.get("name", "")
+            if flaws := page_proof.flaws(look, title, info.data.get("language", SOURCE)):
+                raise ValueError(f"templates = {look.folder!r} should be mended: {_some(flaws)}")
+        return page
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -124,6 +142,8 @@ class RoomSettings(Table):
             raise ValueError("draw needs opens_at: those who come before it are drawn")
         if self.opens_at and self.closes_at and self.opens_at >= self.closes_at:
             raise ValueError("closes_at should be after opens_at")
+        if self.language not in self.message and FOR_ALL not in self.message:
+            raise ValueError(f"message should have a text in the room's language, {self.language!r}, too")
         return self
 
     def to_room(self, version: int, edited_ms: int) -> Room:
@@ -155,8 +175,10 @@ class RoomSettings(Table):
             limits=limits,
             page_status=self.page_status,
             polls_per_second=self.polls_per_second,
-            message=self.message,
+            message=self.message.get(FOR_ALL) or self.message.get(self.language, ""),
+            messages={code: text for code, text in self.message.items() if code != FOR_ALL},
             language=self.language,
+            look=self.page.to_look(),
             key_pattern=rf"(?={KEY_CHARACTERS}\Z)(?:{self.key_pattern})",
             most_lines=self.max_lines,
             identity=self.identity.to_identity() if self.identity else None,
@@ -167,6 +189,11 @@ class RoomSettings(Table):
             cors_origins=tuple(self.cors_origins),
             crawlers=tuple(self.crawlers),
         )
+
+
+def _some(flaws: Sequence[Flaw]) -> str:
+    told = "; ".join(map(str, flaws[:MOST_FLAWS]))
+    return f"{told}; and {len(flaws) - MOST_FLAWS} more" if len(flaws) > MOST_FLAWS else told
 
 
 def _to_ms(moment: datetime | None) -> int:

@@ -1,6 +1,6 @@
 """Tells when files change, also where a mounted volume replaces them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -15,12 +15,12 @@ LOOK_MS = 500
 Look = tuple[tuple[int, ...] | None, ...]
 
 
-def changes(*files: Path) -> AsyncIterator[None]:
+def changes(*files: Path) -> AsyncGenerator[None]:
     """Gives None after each change of any of the files since this call, until cancelled."""
     return _changes(files, _look(files))
 
 
-async def _changes(files: tuple[Path, ...], seen: Look) -> AsyncIterator[None]:
+async def _changes(files: tuple[Path, ...], seen: Look) -> AsyncGenerator[None]:
     names = {KUBERNETES_LINK, *(file.name for file in files)}
 
     def concerns(_: Change, path: str) -> bool:

@@ -20,6 +20,7 @@ WRONG_TYPES: dict[str, tuple[Any, ...]] = {
     "number": ("long", True, ["a"], {"a": 1}),
     "boolean": ("yes", 1, ["a"], {"a": 1}),
     "array": ("a", 5, {"a": 1}),
+    "object": (5, True, "a", ["a"]),
     "secret": (5, True, ["a"], {"a": 1}),
 }
 # What a kind of text may not be; the schema knows of it only that it is a text.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -15,12 +14,12 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-import waitroom
 from waitroom import words
 from waitroom.cli import main
 from waitroom.draw import Draw, commitment
 from waitroom.languages import Languages
-from waitroom.pages import Face, Notice, Pages, Ways, content_security_policy, local
+from waitroom.local_path import local
+from waitroom.pages import Face, Notice, Pages, Ways, content_security_policy
 from waitroom.place import DrawTold, Place
 from waitroom.prepared import Filled
 from waitroom.receipt import NotMoved, qr_code
@@ -577,7 +576,7 @@ def test_page_is_in_a_language_and_kept_out_of_search_engines(page: Callable[...
 )
 def test_text_stands_out_from_its_ground(ink: str, ground: str, scheme: int) -> None:
     """At least 4.5 to 1 (WCAG 2.2, 1.4.3, level AA)."""
-    css = (Path(waitroom.__file__).parent / "templates" / "page.css").read_text()
+    css = waiting()
     colours = dict(re.findall(r"--([\w-]+): #(\w+);", css.split(":root {")[1 + scheme]))
     light, dark = sorted((luminance(colours[ink]), luminance(colours[ground])), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 4.5

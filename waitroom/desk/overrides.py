@@ -86,13 +86,15 @@ class Overrides:
         """The room with them in force. What was adapted lowers the rate of a room with adaptive admission; it never
         raises it."""
         values = {name: one.value for name, one in self.holding(now_ms).items()}
+        is_told = "message" in values
         message = values.pop("message", room.message)
         limits = replace(room.limits, **_limits(values, room.limits), revision=self.revision)
         if self.adapted and room.is_adaptive:
             rate = min(limits.rate_per_minute, self.adapted.rate_per_minute)
             # After a rest, the first burst is that of the rate which it begins with.
             limits = replace(limits, rate_per_minute=rate, burst=min(limits.burst, burst_for(rate)))
-        return replace(room, message=str(message), limits=limits)
+        messages = {} if is_told else room.messages
+        return replace(room, message=str(message), messages=messages, limits=limits)
 
 
 def _limits(values: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
