@@ -72,7 +72,7 @@ class Connections:
 
     async def drain(self, drain_s: float) -> None:
         """Lets what is under way finish, at most for so long: each connection gets one more answer, and idle ones end
-        after a second in which nothing was asked on them."""
+        after a second in which nothing was asked on them, new ones after five."""
         self.is_draining = True
         until_s = self.now_s() + drain_s
         while self._connections and self.now_s() < until_s:

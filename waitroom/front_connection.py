@@ -25,6 +25,10 @@ LINGER_BYTES = 1_048_576
 # A visitor that has closed its side is asked now and then whether it still reads.
 FIRST_ASK_S = 1.0
 NEXT_ASK_S = 10.0
+# How long a connection may be silent while the process ends: who has just connected is about to ask, and who was
+# answered most likely not.
+NEW_S = 5.0
+ANSWERED_S = 1.0
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -62,6 +66,7 @@ class FrontConnection(asyncio.Protocol):
         self._is_closing = False
         self._has_closed_its_side = False
         self._since_s = 0.0  # the step under way: an idle connection, a head, a body's last part
+        self._last_silence_s = NEW_S
         self._ask_s = 0.0
         self._lingered = 0
         self._unsent = 0
@@ -241,7 +246,7 @@ class FrontConnection(asyncio.Protocol):
         if self._transport and self._transport.get_write_buffer_size():
             self._since_s = now_s  # it is the visitor's turn to read
         elif not self._buffer:
-            if now_s - self._since_s > (1.0 if self._host.is_draining else self._limits.idle_s):
+            if now_s - self._since_s > (self._last_silence_s if self._host.is_draining else self._limits.idle_s):
                 self.close()
         elif now_s - self._since_s > self._limits.head_s:
             self._refuse_unread(RequestError(408, "head_timeout"))
@@ -262,6 +267,7 @@ class FrontConnection(asyncio.Protocol):
     def _go_on(self, now_s: float) -> None:
         """The next request may begin."""
         self._since_s = now_s
+        self._last_silence_s = ANSWERED_S
         if self._is_paused:
             self.resume_reading()
         if self._buffer and not self._is_reading_ahead:

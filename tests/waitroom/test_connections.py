@@ -15,11 +15,19 @@ from tests.waitroom.proxy.probe import request
 from tests.waitroom.proxy.scripted_origin import ScriptedOrigin, ok
 from tests.waitroom.proxy.stage import Stage, staged
 from tests.waitroom.running import Waitroom
+from waitroom.connections import Connections
+from waitroom.exchange import Exchange
+from waitroom.listener import Peer
+from waitroom.response import Response
+from waitroom.wire.errors import RequestError
+from waitroom.wire.limits import WireLimits
 
 # Each loop has an order of its own for what is due, and for what is there to be read.
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio", "uvloop"])
 
 PATIENCE_S = 1
+TURNS = 10
+NOW_S = 100.0
 # Beyond any patience, with the time between two looks at all connections.
 STANDS_STILL_S = PATIENCE_S + 1
 
@@ -67,3 +75,37 @@ async def test_an_answer_that_is_there_is_no_silent_origin(stage: Stage) -> None
 
     stage.origin.play = play
     assert (await stage.ask(request())).last.body == b"here"
+
+
+class Greeter:
+    """Answers all the same."""
+
+    def handle(self, exchange: Exchange) -> None:
+        exchange.answer(Response(200, (), b"hello"))
+
+    def refuse(self, exchange: Exchange, error: RequestError) -> None:
+        raise AssertionError(error)
+
+    def finished(self, exchange: Exchange, now_s: float) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("asks", "is_there"), [(True, [False, False]), (False, [True, False])])
+async def test_a_process_that_ends_waits_longer_for_who_has_just_connected(*, asks: bool, is_there: list[bool]) -> None:
+    """Whoever was answered may ask no more; but nobody connects to say nothing."""
+    connections = Connections(Greeter(), WireLimits(), lambda: NOW_S)
+    here, there = socket.socketpair()
+    there.setblocking(False)
+    loop = asyncio.get_running_loop()
+    with there:
+        connection = connections.protocol(Peer("192.0.2.1", is_tls=False))
+        await loop.connect_accepted_socket(lambda: connection, here)
+        if asks:
+            await loop.sock_sendall(there, request())
+            assert (await loop.sock_recv(there, 1000)).endswith(b"hello")
+        connections.is_draining = True
+        for after_s, stays in zip((2.0, 6.0), is_there, strict=True):
+            connection.check(NOW_S + after_s)
+            for _ in range(TURNS):  # a transport that was closed says so in one of the next turns
+                await asyncio.sleep(0)
+            assert (len(connections) == 1) == stays
