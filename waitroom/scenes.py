@@ -6,6 +6,7 @@ A scene has a name and a caption, and makes its page by given `Pages`.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 from waitroom.draw import Draw, commitment
 from waitroom.pages import Face, Notice, Pages, Ways
@@ -43,18 +44,20 @@ Make = Callable[[Pages, Face, str], Filled]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`make` takes the pages, whose face they have, and the nonce. `place` is what the page waits with, if it does."""
+    """`make` takes the pages, whose face they have, and the nonce. `place` is what the page waits with, if it does, and
+    `told` what it is told as it asks for news: another place, or "lost" where no answer comes."""
 
     caption: str
     make: Make
     place: Place | None = None
+    told: Place | Literal["lost"] | None = None
 
 
-def _waiting(caption: str, place: Place, *, is_new: bool = False) -> Scene:
+def _waiting(caption: str, place: Place, told: Place | Literal["lost"] | None = None, *, is_new: bool = False) -> Scene:
     def make(pages: Pages, face: Face, nonce: str) -> Filled:
         return pages.waiting(place, face, WAYS, here=HERE, refresh_s=REFRESH_S, nonce=nonce, is_new=is_new)
 
-    return Scene(caption, make, place)
+    return Scene(caption, make, place, told)
 
 
 def _closed(pages: Pages, face: Face, nonce: str, *, message: str = "") -> Filled:
@@ -95,9 +98,11 @@ SCENES: dict[str, Scene] = {
     "message": _waiting("With a word of the organiser", replace(WAITING, message=MESSAGE)),
     "begun": _waiting("The time is not known yet", replace(WAITING, wait_s=None)),
     "counted": _waiting("The position is not known yet", Place("waiting", poll_after_ms=1_000)),
-    "new": _waiting("Just come", WAITING, is_new=True),
+    "blocked": _waiting("Cookies are blocked", WAITING, Place("none", poll_after_ms=5_000), is_new=True),
+    "offline": _waiting("The connection is lost", WAITING, "lost"),
     "late": _waiting("Late", replace(WAITING, position=3, wait_s=(0, 60), is_late=True)),
-    "called": _waiting("Called", CALLED),
+    "called": _waiting("Called, while nobody looks", WAITING, CALLED),
+    "going": _waiting("Called, and going in", CALLED),
     "hold": _waiting("On hold", replace(WAITING, wait_s=None, paused="hold")),
     "origin": _waiting("The site is down", replace(WAITING, wait_s=None, paused="origin")),
     "lost": _waiting("The store is lost", replace(WAITING, wait_s=None, paused="store_lost")),

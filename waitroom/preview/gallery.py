@@ -3,6 +3,7 @@
 The pages are as visitors get them, but that they ask nobody, lead nowhere and stay as they are.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,26 +16,30 @@ from jinja2 import Environment, Template
 from waitroom.languages import Languages
 from waitroom.look import Scheme
 from waitroom.pages import Face, Pages
+from waitroom.place import Place
 from waitroom.rooms import Room
 from waitroom.scenes import SCENES
 
 NONCE = "cHJldmlldw"
 INDEX = "index.html"
-# Stands before all that is in a page.
-STILL = f"""<script nonce="{NONCE}">
-{{
-  // No answer ever comes, and nothing that takes longer than this happens.
+# Stands before all that is in a page, whose polls are answered by `told` if at all.
+STILL = """<script nonce="%s">
+{
+  // Nothing that takes longer happens.
   const LONGEST_MS = 3_000;
   const later = window.setTimeout;
-  // Nobody looks, and so whom the line calls is not taken in at once.
-  for (const [name, value] of [["hidden", true], ["visibilityState", "hidden"]]) {{
-    Object.defineProperty(document, name, {{ get: () => value }});
-  }}
-  window.fetch = () => new Promise(() => {{}});
+  const told = %s;
   window.setTimeout = (act, ms, ...given) => (ms > LONGEST_MS ? 0 : later(act, ms, ...given));
+  window.fetch = () => new Promise((answer, fail) => told && (told === "lost" ? fail() : answer(Response.json(told))));
+  // The pages stand side by side, and are no tabs of one place.
+  window.BroadcastChannel = undefined;
+  // Nobody looks, and so whom the line calls is not taken in at once.
+  for (const [name, value] of [["hidden", true], ["visibilityState", "hidden"]]) {
+    Object.defineProperty(document, name, { get: () => value });
+  }
   addEventListener("submit", (event) => event.preventDefault());
   addEventListener("click", (event) => event.target.closest("a") && event.preventDefault());
-}}
+}
 </script>
 """
 
@@ -67,8 +72,10 @@ class Gallery:
     def page(self, scheme: Scheme, language: str, scene: str) -> str:
         """One scene."""
         face = Face(self.room.title, self.languages.of(language), replace(self.room.look, scheme=scheme))
-        page = SCENES[scene].make(Pages(self.languages), face, NONCE).plain().decode()
-        return re.sub(r"<head>|(?=<meta|<title|<main)", lambda found: found[0] + STILL, page, count=1)
+        shown = SCENES[scene]
+        page = shown.make(Pages(self.languages), face, NONCE).plain().decode()
+        still = STILL % (NONCE, shown.told.to_json() if isinstance(shown.told, Place) else json.dumps(shown.told))
+        return re.sub(r"<head>|(?=<meta|<title|<main)", lambda found: found[0] + still, page, count=1)
 
     def files(self) -> dict[str, str]:
         """All, by their paths."""
