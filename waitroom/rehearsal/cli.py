@@ -122,7 +122,8 @@ def _planned_room(config: Path | None, name: str | None, wanted: dict[str, Any])
     before: dict[str, Any] = {"name": "plan", "title": "a room", "origins": []}
     if config:
         loaded = load(config)
-        before = next(one for one in loaded.rooms if one.name == _room(loaded, name, config).name).model_dump()
+        given = next(one for one in loaded.rooms if one.name == _room(loaded, name, config).name)
+        before = given.model_dump(exclude={"page"})  # of which the files were read, and which changes no wait
         if "rate_per_minute" in wanted:
             before["burst"] = None
     elif name:
