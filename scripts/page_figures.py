@@ -76,7 +76,7 @@ async def _first_view(browser: Browser, url: str, code: str) -> FirstView:
     context = await browser.new_context(locale=code)
     page = await context.new_page()
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: None if request.url.startswith("blob:") else asked.append(request.url))
     response = await page.goto(url)
     assert response
     await page.wait_for_selector("#updated-part:not([hidden])")
