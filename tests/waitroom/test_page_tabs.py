@@ -154,7 +154,7 @@ async def test_page_that_was_frozen_asks_as_soon_as_it_thaws(browser: Browser) -
     async with visit(browser) as visitor:
         visitor.site.place = replace(PLACE, poll_after_ms=LONG_MS)
         await visitor.page.goto(visitor.url)
-        await until(lambda: len(visitor.site.polls) == 1)
+        await visitor.shows("Last updated")
         visitor.site.place = replace(PLACE, position=77, poll_after_ms=LONG_MS)
         await visitor.page.evaluate("document.dispatchEvent(new Event('resume'))")
         await visitor.shows("77")
@@ -165,7 +165,7 @@ async def test_page_on_a_machine_that_slept_asks_as_soon_as_it_wakes(browser: Br
     async with visit(browser) as visitor:
         visitor.site.place = replace(PLACE, poll_after_ms=LONG_MS)
         await visitor.page.goto(visitor.url)
-        await until(lambda: len(visitor.site.polls) == 1)
+        await visitor.shows("Last updated")
         visitor.site.place = replace(PLACE, position=77, poll_after_ms=LONG_MS)
         await visitor.page.evaluate("() => { const now = Date.now; Date.now = () => now() + 600_000; }")
         await visitor.shows("77")
