@@ -76,7 +76,7 @@ def _equipped(kind: type[Environment], loader: BaseLoader) -> Environment:
     )
     # Sentences are looked for as they are written in one line.
     made.policies["ext.i18n.trimmed"] = True
-    made.newstyle_gettext = True  # type: ignore[attr-defined]
+    made.newstyle_gettext = True  # type: ignore[attr-defined]  # the extension adds it
     made.filters |= {name: _filter(name) for name in FORMS}
     made.filters["lean"] = lean
     return made
@@ -85,7 +85,7 @@ def _equipped(kind: type[Environment], loader: BaseLoader) -> Environment:
 def lean(script: Markup) -> Markup:
     """A script of ours without what a browser does not read: lines of comment, and the white space that lines begin
     with. None of it may stand in a text of several lines."""
-    return Markup(_UNREAD.sub("", script))  # noqa: S704
+    return Markup(_UNREAD.sub("", script))  # noqa: S704 only takes away, of a script of ours
 
 
 def _filter(form: str) -> Callable[[Context, Any], object]:
@@ -107,5 +107,5 @@ FORMS: dict[str, Callable[[Language, Any], object]] = {
     "countdown": words.countdown,
     "moment": words.moment,
     "local": lambda _, here: local(here),
-    "drawing": lambda _, svg: Markup(svg),  # noqa: S704
+    "drawing": lambda _, svg: Markup(svg),  # noqa: S704 the QR code, drawn by us
 }

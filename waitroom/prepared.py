@@ -34,7 +34,7 @@ class Hole:
         """Raises TypeError: nobody knows yet."""
         raise TypeError(f"{self.name} differs from visitor to visitor: a page can ask only whether it is there")
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # as Python itself marks what has no hash
 
     def __str__(self) -> str:
         return f"{self.mark}{self.name}:{self.form};"

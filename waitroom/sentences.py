@@ -28,7 +28,7 @@ def marked(said: str, sentence: str) -> Markup:
     escaped = str(escape(said))
     for tag in TAG.findall(sentence):
         escaped = escaped.replace(str(escape(tag)), tag)
-    return Markup(escaped)  # noqa: S704
+    return Markup(escaped)  # noqa: S704 but for the tags of our own sentence
 
 
 def check(sentence: str, own: Iterable[str]) -> None:
@@ -52,6 +52,6 @@ def _check_parts(sentence: str, text: str) -> None:
 
 
 def _of(name: str) -> list[str]:
-    extracted = environment().extract_translations(ours()[name])  # type: ignore[attr-defined]
+    extracted = environment().extract_translations(ours()[name])  # type: ignore[attr-defined]  # the extension adds it
     # Of one with placeholders, what fills them comes with it.
     return [said if isinstance(said, str) else said[0] for _line, _function, said in extracted]
