@@ -18,9 +18,9 @@ from statistics import median
 import click
 from rich.console import Console
 
-from scripts.contenders import OTHERS as OTHER_CORE
-from scripts.contenders import Contenders, Server, admitted, get, waiting
-from scripts.load import Asked, Run, run
+from scripts.benches.machine import OTHERS as OTHER_CORE
+from scripts.benches.servers import Contenders, Server, admitted, get, waiting
+from scripts.benches.wrk import Asked, Run, run
 
 console = Console(highlight=False)
 FORWARD, POLL = "admitted GET of 1 KB", "poll of a place"

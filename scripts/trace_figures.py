@@ -15,8 +15,8 @@ import click
 from rich.console import Console
 
 from scripts.bench import FORWARD, Contender, measure, medians
-from scripts.contenders import Contenders, admitted
-from scripts.load import Run
+from scripts.benches.servers import Contenders, admitted
+from scripts.benches.wrk import Run
 
 console = Console(highlight=False)
 SAMPLER = "OTEL_TRACES_SAMPLER"

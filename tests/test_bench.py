@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from scripts.bench import FORWARD, POLL, medians, ratios
-from scripts.load import Run, cpu_s
+from scripts.benches.wrk import Run, cpu_s
 
 # A child that works, while its parent only waits for it.
 SPIN = """

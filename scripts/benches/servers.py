@@ -15,13 +15,12 @@ from pathlib import Path
 
 import click
 
-from scripts.load import CONNECTIONS, Asked
+from scripts.benches.machine import MEASURED, OTHERS
+from scripts.benches.wrk import CONNECTIONS, Asked
 from waitroom.embedded import find_server
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
-# The core of who is measured, and that of everything else: wrk, the origin, Redis.
-MEASURED, OTHERS = 0, 1
 BODY = "x" * 1024
 PAGE, APP = "text/html", "application/json"
 PLACE = "/.waitroom/rooms/held/place"
@@ -154,7 +153,7 @@ class Contenders:
 
     def catch_all(self, origin: int) -> Server:
         port = _free_port()
-        command = [sys.executable, "-m", "scripts.catch_all", str(port), f"http://127.0.0.1:{origin}"]
+        command = [sys.executable, "-m", "scripts.benches.catch_all", str(port), f"http://127.0.0.1:{origin}"]
         return self._start("catch-all", command, port)
 
     def nginx_return(self, reply: Reply) -> Server:
@@ -168,7 +167,7 @@ class Contenders:
         port, admin, folder = _free_port(), _free_port(), self._folder / "waitroom"
         config = folder / "zrank.toml"
         config.write_text(WAITROOM.format(port=port, admin=admin, folder=folder, redis=redis, origin=origin))
-        return self._start("zrank", [sys.executable, "-m", "scripts.zrank_polls", str(config), redis], port)
+        return self._start("zrank", [sys.executable, "-m", "scripts.benches.zrank_polls", str(config), redis], port)
 
     def _answering(self, name: str, kind: str, fields: str, body: str, core: int) -> Server:
         port = _free_port()
