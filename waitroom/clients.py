@@ -3,7 +3,7 @@
 import itertools
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from waitroom.asking import Asking
@@ -23,18 +23,20 @@ class Clients:
     def __init__(self, trusted: Sequence[Network]) -> None:
         self._trusted = trusted
         self._is_trusted = lru_cache(MOST_REMEMBERED)(lambda address: is_trusted(address, trusted))
-        self._ids: Iterator[bytes] = map(f"{secrets.token_hex(5)}%08x".encode().__mod__, itertools.count(1))
+        ids = map(f"{secrets.token_hex(5)}%08x".encode().__mod__, itertools.count(1))
+        self.next_id: Callable[[], bytes] = ids.__next__  # one that no other request has
 
     def identify(self, exchange: Exchange) -> Asker:
-        """Finds out who asks, and gives the request an id that no other has."""
-        connection, authority = exchange.connection, exchange.target.authority
-        asker = connection.asker
-        if asker is None or asker.authority != authority:
+        """Finds out who asks. It hangs on nothing but the connection, and the bytes of the request."""
+        asker = exchange.connection.asker
+        if asker is None or asker.authority != exchange.target.authority:
             asker = self._asker(exchange)
-        exchange.asker = asker
-        given = exchange.head.block.looked.get(b"x-request-id")
-        exchange.request_id = (given and self._given_id(exchange, given[0])) or next(self._ids)
         return asker
+
+    def given_id(self, exchange: Exchange) -> bytes:
+        """The id that a trusted proxy has given to the request, b"" for none that is good."""
+        given = exchange.head.looked.get(b"x-request-id")
+        return given[0] if given and self.trusts(exchange) and REQUEST_ID.fullmatch(given[0]) else b""
 
     def _asker(self, exchange: Exchange) -> Asker:
         """The same for all that comes on a connection for one authority, unless others ask through it."""
@@ -50,10 +52,6 @@ class Clients:
     def trusts(self, exchange: Exchange) -> bool:
         """Whether the word of who sends this counts about others."""
         return self._is_trusted(exchange.connection.address)
-
-    def _given_id(self, exchange: Exchange, given: bytes) -> bytes:
-        """The id that a trusted proxy has given, b"" for none that is good."""
-        return given if self.trusts(exchange) and REQUEST_ID.fullmatch(given) else b""
 
     def asking(self, exchange: Exchange) -> Asking:
         """The request as text, for those who read more than a few of its fields."""

@@ -20,7 +20,7 @@ from waitroom.judge import Carry, Judge, Say
 from waitroom.original import PREFIX as AUTHZ
 from waitroom.original import is_about_another
 from waitroom.own import Own
-from waitroom.places import PREFIX, Places, Question, Told
+from waitroom.places import PREFIX, Places, Poll, Question, Told
 from waitroom.records import Records
 from waitroom.relay import OriginOf, Relay
 from waitroom.rooms import Room, Rooms, Route
@@ -40,6 +40,25 @@ REFUSALS = {
     503: "Too many connections",
     505: "HTTP version not supported",
 }
+
+
+class Found:
+    """What follows from the bytes of a request, on the connection that brought them and while `rooms` are in force: who
+    asks, the id that a trusted proxy has given, and where it belongs: None where a proxy asks about another request.
+    `token` is of the admission that is brought for the route, and `question` what is asked about a place, of which
+    `poll` is what all who wait ask.
+    """
+
+    __slots__ = ("asker", "given_id", "poll", "question", "rooms", "route", "token")
+
+    def __init__(self, rooms: Rooms, asker: Asker, given_id: bytes, route: Route | None) -> None:
+        self.rooms = rooms
+        self.asker = asker
+        self.given_id = given_id
+        self.route = route
+        self.token = ""
+        self.question: Question | Told | None = None
+        self.poll: Poll | None = None
 
 
 class Front:
@@ -103,15 +122,18 @@ class Front:
     # Ways to answer.
 
     def _route(self, exchange: Exchange) -> None:
-        asker = self._clients.identify(exchange)
-        target = exchange.target
-        if target.raw.startswith(AUTHZ) and is_about_another(target.raw):
+        found = exchange.head.found
+        if not isinstance(found, Found) or found.rooms is not self._rooms():
+            found = exchange.head.found = self._find_out(exchange)
+        exchange.asker = asker = found.asker
+        exchange.request_id = found.given_id or self._clients.next_id()
+        route = found.route
+        if route is None:
             self._authorize(exchange, asker)
             return
-        route = self._rooms().route(asker.host, target.path)
         room = route.room
         if route.own:
-            self._handle_own(exchange, asker)
+            self._handle_own(exchange, found)
         elif room is None:
             detail = f"No room guards {asker.client.host}{route.path}."
             self._say(exchange, Say("refuse", problem(404, "no_room", "No site here", detail)))
@@ -121,32 +143,48 @@ class Front:
             self._say_in(room, exchange, Say("refuse", problem(404, "no_line", "No line here", detail)))
         else:
             exchange.room, exchange.key = room.name, route.key
-            token = cookie(exchange.head.block, route.admission_names[asker.is_secure])
-            carry = self._judge.at_once(room, route, token)
+            carry = self._judge.at_once(room, route, found.token)
             if carry:
                 self._carry(exchange, room, asker, carry)
             else:
                 self._settle(exchange, self._judged(exchange, room, route, asker))
 
-    def _handle_own(self, exchange: Exchange, asker: Asker) -> None:
+    def _find_out(self, exchange: Exchange) -> Found:
+        """What follows from the bytes of a request."""
+        head, target, rooms = exchange.head, exchange.target, self._rooms()
+        asker = self._clients.identify(exchange)
+        is_authz = target.raw.startswith(AUTHZ) and is_about_another(target.raw)
+        route = None if is_authz else rooms.route(asker.host, target.path)
+        found = Found(rooms, asker, self._clients.given_id(exchange), route)
+        if route is None:
+            return found
+        if not route.own:
+            found.token = cookie(head.block, route.admission_names[asker.is_secure]) if route.key is not None else ""
+        elif target.raw.startswith(PREFIX):
+            found.question = question = self._places.read(rooms, head.method, target.raw)
+            if isinstance(question, Question):
+                found.poll = self._places.poll(question, head.block, secure=asker.is_secure)
+        return found
+
+    def _handle_own(self, exchange: Exchange, found: Found) -> None:
         """What is for waitroom itself."""
-        target = exchange.target.raw
-        if not target.startswith(PREFIX):
-            answer = self._own.answer(exchange.head.method, target.decode("latin-1"), secure=asker.is_secure)
+        question = found.question
+        if question is None:
+            target = exchange.target.raw.decode("latin-1")
+            answer = self._own.answer(exchange.head.method, target, secure=found.asker.is_secure)
             self._say(exchange, Say("answer", answer))
             return
-        question = self._places.read(self._rooms(), exchange.head.method, target)
         if isinstance(question, Told):
             self._say_in(question.room, exchange, Say("answer", question.response))
             return
         exchange.room, exchange.key = question.room.name, question.key
-        if response := self._places.at_once(question, exchange.head.block, secure=asker.is_secure):
+        if found.poll and (response := self._places.at_once(found.poll)):
             exchange.outcome = "poll"
             exchange.answer(shared(response, question.room.cors_origins, exchange.head))
         else:
             asking = self._clients.asking(exchange)
             if question.code:
-                exchange.target.raw = question.target
+                exchange.target = replace(exchange.target, raw=question.target)
             self._settle(exchange, self._told(exchange, question, asking))
 
     def _authorize(self, exchange: Exchange, asker: Asker) -> None:

@@ -22,6 +22,8 @@ BUFFER_BYTES = 65_536
 # How long a connection is read on after a last answer, so that a reset does not swallow it (RFC 9112, section 9.6).
 LINGER_S = 2.0
 LINGER_BYTES = 1_048_576
+# Of a request, what is kept to see whether the next one is the same.
+REPEATED_BYTES = 4096
 # A visitor that has closed its side is asked now and then whether it still reads.
 FIRST_ASK_S = 1.0
 NEXT_ASK_S = 10.0
@@ -60,6 +62,9 @@ class FrontConnection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._body: Body | None = None
         self._buffer = b""
+        # The last request, if it was nothing but a head: who waits asks the same again and again, and what follows from
+        # the same bytes need not be found out again.
+        self._last: tuple[bytes, RequestHead, Target] | None = None
         self._is_reading_ahead = False
         self._is_paused = False
         self._is_stalled = False  # too much is unsent
@@ -293,6 +298,13 @@ class FrontConnection(asyncio.Protocol):
     def _read_request(self, now_s: float) -> bool:
         """Reads a request, if its head has come; says whether it had."""
         data = self._buffer
+        last = self._last
+        if last is not None and last[0] == data:
+            self._buffer = b""
+            self._body = None
+            self._exchange = exchange = Exchange(self, last[1], last[2], None, now_s)
+            self._host.handle(exchange)
+            return True
         if data.startswith(b"\r\n"):
             data = self._buffer = without_empty_lines(data)
         try:
@@ -305,6 +317,8 @@ class FrontConnection(asyncio.Protocol):
         head, target, body, end = request
         self._buffer = data[end:]
         self._body = body
+        if body is None and end == len(data) <= REPEATED_BYTES:
+            self._last = data, head, target
         self._exchange = exchange = Exchange(self, head, target, body, now_s)
         if body and self._buffer:
             self._read_body(body, self._buffer)

@@ -61,6 +61,18 @@ class Question:
         return place
 
 
+class Poll:
+    """A question for a place by who brings a ticket and no admission; `ticket` is its text. It follows from the bytes
+    of a request alone, and lives as long as the same come again and the same rooms are in force: whatever else follows
+    from them may be kept here."""
+
+    __slots__ = ("question", "ticket")
+
+    def __init__(self, question: Question, ticket: str) -> None:
+        self.question = question
+        self.ticket = ticket
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What anybody is told who asks so: what may be asked, or that it makes no sense. `room` is None where there is
@@ -91,13 +103,18 @@ class Places:
         # What a target under PREFIX asks: a crowd asks the same.
         self.read = lru_cache(MOST_QUESTIONS)(self._read)
 
-    def at_once(self, question: Question, block: Block, *, secure: bool) -> Response | None:
-        """The place of who waits, where it is known here; None where more must be read, or Redis be asked."""
-        room = question.room
-        if question.about != "place" or room.identity or cookie(block, question.admission_names[secure]):
+    def poll(self, question: Question, block: Block, *, secure: bool) -> Poll | None:
+        """The poll that a question is, for who brings these fields; None where it is another question, or more must be
+        read."""
+        if question.about != "place" or question.room.identity or cookie(block, question.admission_names[secure]):
             return None
         ticket = cookie(block, question.ticket_names[secure])
-        place = self._reception.place_at_once(room, question.key, ticket) if ticket else None
+        return Poll(question, ticket) if ticket else None
+
+    def at_once(self, poll: Poll) -> Response | None:
+        """The place of who waits, where it is known here; None where Redis must be asked."""
+        question = poll.question
+        place = self._reception.place_at_once(question.room, question.key, poll.ticket)
         return self._answers.place(question.told(place)) if place else None
 
     async def answer(self, question: Question, asking: Asking) -> Say:

@@ -81,9 +81,10 @@ class Block:
 
 class RequestHead:
     """A request up to its body. `path` is that of a target which is nothing but a path with or without a query, b""
-    for another."""
+    for another. Never changed but for `found`, in which who handles it keeps what follows from it: a connection that
+    brings the same bytes again gives the same head again."""
 
-    __slots__ = ("block", "method", "minor", "path", "target")
+    __slots__ = ("block", "found", "method", "minor", "path", "target")
 
     def __init__(self, method: bytes, target: bytes, minor: int, path: bytes, block: Block) -> None:
         self.method = method
@@ -91,6 +92,7 @@ class RequestHead:
         self.minor = minor
         self.path = path
         self.block = block
+        self.found: object | None = None
 
     @property
     def fields(self) -> list[Field]:

@@ -14,9 +14,9 @@ ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Target:
-    """What a request is for. `raw` goes to the origin as it stands: path and query, or `*`. `authority` is as sent, b""
-    for none (HTTP/1.0), and `host` its name in lower case without port; `path` is as sent, without the query;
-    `is_absolute` says that the authority stands for Host."""
+    """What a request is for; never changed, like its head. `raw` goes to the origin as it stands: path and query, or
+    `*`. `authority` is as sent, b"" for none (HTTP/1.0), and `host` its name in lower case without port; `path` is as
+    sent, without the query; `is_absolute` says that the authority stands for Host."""
 
     raw: bytes
     authority: bytes
