@@ -31,6 +31,12 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
 
+    def markdown(self) -> list[str]:
+        """Its lines, the title among them."""
+        rule = ["---", *("---:" for _ in self.head[1:])]
+        lines = [*([f"**{self.title}**", ""] if self.title else []), _row(self.head), _row(rule)]
+        return lines + [_row(row) for row in self.rows]
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -61,6 +67,12 @@ class Target:
     def is_reached(self) -> bool:
         return self.measured >= self.bound if self.must == "at least" else self.measured <= self.bound
 
+    def cells(self) -> Sequence[str]:
+        """Of a row of a table of targets."""
+        bound = f"{self.must} {number(self.bound)} {self.unit}".rstrip()
+        measured = f"{number(self.measured)} {self.unit}".rstrip()
+        return self.claim, bound, measured, "yes" if self.is_reached else "**no**"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -81,6 +93,10 @@ class Finding:
     remarks: Sequence[str] = ()
     runs: Any = field(default=None)
 
+    def all_tables(self) -> Sequence[Table]:
+        """Also that of its targets, if it has any."""
+        return [*self.tables, *([targets_table("Targets", self.targets)] if self.targets else [])]
+
     def save(self, folder: Path) -> None:
         """As `<name>.json` in the folder."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,3 +114,17 @@ class Finding:
         ]
         told["targets"] = [Target(**target) for target in told["targets"]]
         return cls(**told)
+
+
+def targets_table(title: str, targets: Sequence[Target]) -> Table:
+    """Which were reached."""
+    return Table(title, ("claim", "must be", "is", "reached"), [target.cells() for target in targets])
+
+
+def number(value: float) -> str:
+    """With three digits that count, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
