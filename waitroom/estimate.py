@@ -66,25 +66,44 @@ class Estimate:
 
     def wait_s(self, position: int) -> tuple[int, int] | None:
         """The range of seconds until a position is called, or None where nobody can say."""
-        if self.rate_per_s <= 0:
-            return None
-        shortest_s = self._wait_s(position, self.fast_per_s)
-        longest_s = self._wait_s(position, self.slow_per_s)
-        return math.floor(shortest_s * SHORTER), math.ceil(longest_s * LONGER)
+        return Waits(self).of(position) if self.rate_per_s > 0 else None
 
-    def _wait_s(self, position: int, turnover_per_s: float) -> float:
-        """By how fast places come free."""
-        rate = self.rate_per_s
-        if rate <= turnover_per_s:
-            return self._time_s(position, rate)
-        at_rate = min(position, self.free * rate / (rate - turnover_per_s))
-        return self._time_s(at_rate, rate) + self._time_s(position - at_rate, turnover_per_s)
 
-    def _time_s(self, calls: float, per_s: float) -> float:
-        """Until so many who stand in front are called or gone."""
-        alone_s = calls / per_s
-        vanishing = self.vanishing_per_s
-        return math.log1p(vanishing * alone_s) / vanishing if vanishing else alone_s
+class Waits:
+    """How long the wait is by an estimate whose rate is above 0, prepared so that a crowd can ask for it."""
+
+    __slots__ = ("_longest", "_shortest")
+
+    def __init__(self, estimate: Estimate) -> None:
+        self._shortest = _Course(estimate, estimate.fast_per_s)
+        self._longest = _Course(estimate, estimate.slow_per_s)
+
+    def of(self, position: int) -> tuple[int, int]:
+        """The range of seconds until a position is called."""
+        return math.floor(self._shortest.time_s(position) * SHORTER), math.ceil(self._longest.time_s(position) * LONGER)
+
+
+class _Course:
+    """How the line moves where so many places come free: the first who wait at its rate, those behind at that."""
+
+    __slots__ = ("_first", "_first_s", "_rate_per_s", "_turnover_per_s", "_vanishing_per_s")
+
+    def __init__(self, estimate: Estimate, turnover_per_s: float) -> None:
+        rate = estimate.rate_per_s
+        self._rate_per_s = rate
+        self._turnover_per_s = turnover_per_s
+        self._vanishing_per_s = estimate.vanishing_per_s
+        self._first = estimate.free * rate / (rate - turnover_per_s) if rate > turnover_per_s else math.inf
+        self._first_s = self.time_s(self._first) if rate > turnover_per_s else 0.0
+
+    def time_s(self, position: float) -> float:
+        """Until all up to a position are called or gone."""
+        if position <= self._first:
+            before_s, alone_s = 0.0, position / self._rate_per_s
+        else:
+            before_s, alone_s = self._first_s, (position - self._first) / self._turnover_per_s
+        vanishing = self._vanishing_per_s
+        return before_s + (math.log1p(vanishing * alone_s) / vanishing if vanishing else alone_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,24 @@ class Exchange:
             self.is_over = True
             connection.ended(self)
 
+    def answer_prepared(self, start: bytes, body: bytes) -> None:
+        """Answers as `answer` does, with 200, by a start that `start_of` has made."""
+        if self.is_over:
+            return
+        connection = self.connection
+        self.status = 200
+        self.is_begun = True
+        if self.has_body or connection.is_draining:
+            self._decide_to_close()
+        last = self._connection_line() if self.will_close or not self.head.minor else b""
+        size = len(body)
+        if self.head.method == b"HEAD":
+            body = b""
+        self.bytes_out += len(body)
+        connection.write(b"%bContent-Length: %d\r\n%b%b\r\n%b" % (start, size, date_line(), last, body))
+        self.is_over = True
+        connection.ended(self)
+
     def inform(self, head: ResponseHead) -> None:
         """Passes an interim response on (RFC 9110, section 15.2), to those who know of such."""
         if self.head.minor and not self.is_begun:

@@ -163,7 +163,7 @@ class Front:
         elif target.raw.startswith(PREFIX):
             found.question = question = self._places.read(rooms, head.method, target.raw)
             if isinstance(question, Question):
-                found.poll = self._places.poll(question, head.block, secure=asker.is_secure)
+                found.poll = self._places.poll(question, head, secure=asker.is_secure)
         return found
 
     def _handle_own(self, exchange: Exchange, found: Found) -> None:
@@ -178,9 +178,9 @@ class Front:
             self._say_in(question.room, exchange, Say("answer", question.response))
             return
         exchange.room, exchange.key = question.room.name, question.key
-        if found.poll and (response := self._places.at_once(found.poll)):
+        if found.poll and (told := self._places.at_once(found.poll)):
             exchange.outcome = "poll"
-            exchange.answer(shared(response, question.room.cors_origins, exchange.head))
+            exchange.answer_prepared(found.poll.start, told)
         else:
             asking = self._clients.asking(exchange)
             if question.code:

@@ -117,6 +117,21 @@ class Line:
             return WAITING
         return None
 
+    def waits(self, number: int, epoch: int, moves: int) -> bool:
+        """Whether it is certain here, and nothing is to be learned from it, that the holder of such a ticket waits; who
+        does is noted as present."""
+        if (
+            self.snapshot is None
+            or number <= self.snapshot.head
+            or epoch != self.known.epoch
+            or moves != self._moves.get(number, 0)
+            or number in self._ended
+            or number in self._refused
+        ):
+            return False
+        self._present.add(number)
+        return True
+
     def is_void(self, epoch: int) -> bool:
         """Whether tickets of that epoch count no more: the line was reset since."""
         return epoch < self.known.epoch

@@ -82,9 +82,13 @@ class Lines:
     def awake(self, room: Room, key: str) -> Line | None:
         """The line, if this process has it as it is now."""
         line = self._lines.get((room.name, key))
-        if line is None or line.snapshot is None or (key and self._sleeps((room.name, key), self._now_s())):
+        if line is None or line.snapshot is None:
             return None
-        self._used_s[room.name, key] = self._now_s()
+        if key:  # others never sleep
+            now_s = self._now_s()
+            if self._sleeps((room.name, key), now_s):
+                return None
+            self._used_s[room.name, key] = now_s
         return line
 
     def of_room(self, room: Room) -> Iterator[tuple[str, Line]]:

@@ -22,12 +22,16 @@ class Outlooks:
         self._draws = draws
         self._outlooks: dict[str, tuple[Line, Room, int, Outlook]] = {}
 
-    def place(self, room: Room, line: Line, ticket: Ticket, standing: Standing) -> Place:
-        """What the visitor with this ticket is told of its place."""
+    def of(self, room: Room, line: Line) -> Outlook:
+        """That of a line, as it was seen last."""
         known = self._outlooks.get(line.name)
         if known is None or known[0] is not line or known[1] is not room or known[2] != line.changes:
             known = self._look_out(room, line)
-        outlook = known[3]
+        return known[3]
+
+    def place(self, room: Room, line: Line, ticket: Ticket, standing: Standing) -> Place:
+        """What the visitor with this ticket is told of its place."""
+        outlook = self.of(room, line)
         place = outlook.place(ticket.number, standing, random.random())
         place.kept_until_ms = outlook.kept_until_ms(place, ticket.issued_s)
         if outlook.limits.draw:

@@ -9,9 +9,10 @@ GRAIN_MS = 1_000
 # A waiting visitor asks at least so often within a presence window: one lost poll must not make it absent.
 MOST_OF_PRESENCE = 0.4
 NEAREST_MS = 1_000
-# Of the time that is left, how much may pass until the next look.
-SHARE_OF_WAIT = 0.1
+# Of each second that is left, how much may pass until the next look.
+MS_OF_WAIT = 100
 JITTER = 0.2
+SOONEST, SPREAD = 1 - JITTER, 2 * JITTER
 
 
 class CallRate:
@@ -53,10 +54,26 @@ def poll_after_ms(
     Short near the front, long far from it; stretched so that all who wait stay under `polls_per_second`, but never so
     far that a visitor would count as absent. `chance`, in [0, 1), spreads the polls of those who came together.
     """
-    longest_ms = presence_ms * MOST_OF_PRESENCE / (1 + JITTER)
-    due_ms = wait[0] * 1000 * SHARE_OF_WAIT if wait else longest_ms
-    least_ms = max(NEAREST_MS, waiting * 1000 / polls_per_second)
-    return round(min(max(due_ms, least_ms), longest_ms) * (1 - JITTER + 2 * JITTER * chance))
+    return Pace(presence_ms, polls_per_second, waiting).after_ms(wait[0] if wait else None, chance)
+
+
+class Pace:
+    """How often a line is asked about while so many wait, prepared so that a crowd can ask for it."""
+
+    __slots__ = ("_least_ms", "_longest_ms")
+
+    def __init__(self, presence_ms: int, polls_per_second: int, waiting: int) -> None:
+        self._longest_ms = presence_ms * MOST_OF_PRESENCE / (1 + JITTER)
+        self._least_ms = max(NEAREST_MS, waiting * 1000 / polls_per_second)
+
+    def after_ms(self, shortest_s: int | None, chance: float) -> int:
+        """By the shortest time that the wait may take, None where nobody can say."""
+        after_ms = self._longest_ms
+        if shortest_s is not None:
+            due_ms = shortest_s * MS_OF_WAIT
+            due_ms = max(due_ms, self._least_ms)
+            after_ms = min(after_ms, due_ms)
+        return round(after_ms * (SOONEST + SPREAD * chance))
 
 
 def least_polls_per_second(waiting: int, presence_ms: int) -> float:

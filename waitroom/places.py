@@ -7,10 +7,12 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qs, unquote
 
-from waitroom.answers import Answers, problem, see_other
+from waitroom.answers import JSON_FIELDS, Answers, problem, see_other
 from waitroom.asking import Asking
 from waitroom.cookies import admission_names, ticket_names
+from waitroom.cors import shared
 from waitroom.errors import StoreLostError
+from waitroom.exchange import start_of
 from waitroom.judge import Judge, Say
 from waitroom.moving import Moving
 from waitroom.outlooks import Outlooks
@@ -19,8 +21,9 @@ from waitroom.place import Place
 from waitroom.reception import Reception
 from waitroom.response import Response
 from waitroom.rooms import OWN_PREFIX, Room, Rooms
+from waitroom.ticket import Ticket
 from waitroom.wire.cookies import cookie
-from waitroom.wire.heads import Block
+from waitroom.wire.heads import RequestHead
 
 PREFIX = f"{OWN_PREFIX}rooms/".encode()
 METHODS = {
@@ -31,14 +34,15 @@ METHODS = {
     "receipt": (b"GET", b"HEAD", b"POST"),
 }
 MOST_QUESTIONS = 4096
+POLLED = Response(200, JSON_FIELDS)
 About = Literal["place", "draw", "extend", "leave", "receipt"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about which line, and in which language, where the operator has a word in it. The names of the
-    cookies by which the visitor is known are those over plain HTTP, and over HTTPS. `code` is of a receipt, and `here`
-    the path that the visitor came from; both as sent."""
+    """What is asked about which line. The names of the cookies by which the visitor is known are those over plain HTTP,
+    and over HTTPS. `code` is of a receipt, and `here` the path that the visitor came from; both as sent. `message` is
+    what the operator says, in the language that is asked for."""
 
     room: Room
     key: str
@@ -47,7 +51,7 @@ class Question:
     admission_names: tuple[bytes, bytes]
     code: str = ""
     here: str = ""
-    language: str = ""
+    message: str = ""
 
     @property
     def target(self) -> bytes:
@@ -56,21 +60,24 @@ class Question:
 
     def told(self, place: Place) -> Place:
         """The place, with what the operator says in the language that is asked for."""
-        if self.language and place.message:
-            place.message = self.room.message_in(self.language)
+        if place.message:
+            place.message = self.message
         return place
 
 
 class Poll:
-    """A question for a place by who brings a ticket and no admission; `ticket` is its text. It follows from the bytes
-    of a request alone, and lives as long as the same come again and the same rooms are in force: whatever else follows
-    from them may be kept here."""
+    """A question for a place by who brings a ticket of ours, and no admission. It follows from the bytes of a request
+    alone, and lives as long as the same come again and the same rooms are in force; what becomes of the ticket's place
+    does not. `start` is that of each answer."""
 
-    __slots__ = ("question", "ticket")
+    __slots__ = ("key", "message", "room", "start", "ticket")
 
-    def __init__(self, question: Question, ticket: str) -> None:
-        self.question = question
+    def __init__(self, question: Question, ticket: Ticket, start: bytes) -> None:
+        self.room = question.room
+        self.key = question.key
+        self.message = question.message
         self.ticket = ticket
+        self.start = start
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +110,17 @@ class Places:
         # What a target under PREFIX asks: a crowd asks the same.
         self.read = lru_cache(MOST_QUESTIONS)(self._read)
 
-    def poll(self, question: Question, block: Block, *, secure: bool) -> Poll | None:
-        """The poll that a question is, for who brings these fields; None where it is another question, or more must be
-        read."""
-        if question.about != "place" or question.room.identity or cookie(block, question.admission_names[secure]):
+    def poll(self, question: Question, head: RequestHead, *, secure: bool) -> Poll | None:
+        """The poll that a question is, for who asks it so; None where it is another question, or more must be read."""
+        room, block = question.room, head.block
+        if question.about != "place" or room.identity or cookie(block, question.admission_names[secure]):
             return None
-        ticket = cookie(block, question.ticket_names[secure])
-        return Poll(question, ticket) if ticket else None
+        ticket = self._reception.signed(cookie(block, question.ticket_names[secure]))
+        return Poll(question, ticket, _start(room, head)) if ticket else None
 
-    def at_once(self, poll: Poll) -> Response | None:
+    def at_once(self, poll: Poll) -> bytes | None:
         """The place of who waits, where it is known here; None where Redis must be asked."""
-        question = poll.question
-        place = self._reception.place_at_once(question.room, question.key, poll.ticket)
-        return self._answers.place(question.told(place)) if place else None
+        return self._reception.told_at_once(poll.room, poll.key, poll.ticket, poll.message)
 
     async def answer(self, question: Question, asking: Asking) -> Say:
         """Answers, whatever it takes."""
@@ -153,8 +158,7 @@ class Places:
                 if method in METHODS[about]:
                     names = ticket_names(room.name, key), admission_names(room.name, key)
                     code, language = unquote(code) or asked.get("code", ""), asked.get("language", "")
-                    in_it = language if language in room.messages else ""
-                    return Question(room, key, about, *names, code, asked.get("here", ""), in_it)
+                    return Question(room, key, about, *names, code, asked.get("here", ""), room.message_in(language))
                 return Told(room, _methods_told(method, b", ".join(METHODS[about]).decode()))
             case _:
                 detail = f"Waitroom has nothing at {path.decode('latin-1')}."
@@ -183,6 +187,11 @@ class Places:
     def _store_lost(self, room: Room, asking: Asking) -> Say:
         """The page that says so comes back by itself, with a GET: not to what only a POST may ask."""
         return Say("refuse", self._answers.store_lost(room, replace(asking, target="/")))
+
+
+def _start(room: Room, head: RequestHead) -> bytes:
+    """How the answer to a poll begins."""
+    return start_of(*shared(POLLED, room.cors_origins, head)[:2])
 
 
 def _methods_told(method: bytes, allowed: str) -> Response:

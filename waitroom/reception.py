@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from random import random
 
 from waitroom.admission import Admission
 from waitroom.errors import StoreLostError
@@ -84,14 +85,33 @@ class Reception:
         line = self._lines.awake(room, key)
         return line is not None and line.in_force.mode == "open"
 
-    def place_at_once(self, room: Room, key: str, ticket_text: str) -> Place | None:
-        """The place of who brings this ticket, and no admission, where it is known here; a sign of presence, too."""
+    def told_at_once(self, room: Room, key: str, ticket: Ticket, message: str) -> bytes | None:
+        """The place, as JSON, of who brings this signed ticket, and no admission, where it is known here; a sign of
+        presence, too."""
         line = self._lines.awake(room, key)
-        ticket = self._recognition.ticket(room, line, ticket_text, "") if line else None
-        if line is None or ticket is None or line.is_void(ticket.epoch):
+        if line is None:
             return None
-        standing = self._standing(line, ticket)
-        return self._outlooks.place(room, line, ticket, standing) if standing else None
+        outlook = self._outlooks.of(room, line)
+        if (
+            outlook.can_tell
+            and ticket.arrival is None
+            and ticket.line == line.name
+            and line.waits(ticket.number, ticket.epoch, ticket.moves)
+            and not self._lines.is_lost(line)
+        ):
+            return outlook.told(ticket.number, ticket.issued_s, message, random())
+        known = self._recognition.of_line(room, line, ticket, "")
+        if known is None or line.is_void(known.epoch):
+            return None
+        standing = self._standing(line, known)
+        if standing is None:
+            return None
+        place = self._outlooks.place(room, line, known, standing)
+        return replace(place, message=place.message and message).to_json().encode()
+
+    def signed(self, ticket_text: str) -> Ticket | None:
+        """The ticket of a text, if it is ours: which says nothing yet of its line, nor whether it is still good."""
+        return self._recognition.signed(ticket_text)
 
     async def place(self, room: Room, visit: Visit) -> Place:
         """Where a visitor stands, and a sign of its presence. Redis is asked only for a number that was passed."""

@@ -88,10 +88,18 @@ class Recognition:
 
         Who signs in while waiting keeps the place, unless the room gives places to persons only.
         """
+        ticket = self.signed(text)
+        return self.of_line(room, line, ticket, identity) if ticket else None
+
+    def signed(self, text: str) -> Ticket | None:
+        """The ticket of a text, if it is ours. Its number is yet to be drawn, if at all."""
         try:
-            ticket = self._tickets.read(text)
+            return self._tickets.read(text)
         except TicketError:
             return None
+
+    def of_line(self, room: Room, line: Line, ticket: Ticket, identity: str) -> Ticket | None:
+        """A ticket of ours, if it is of this line, and not another person's; with the number drawn for it."""
         if ticket.line != line.name or (identity and _is_anothers(ticket.visitor, identity)):
             return None
         if identity and room.identity and room.identity.required and not is_person(ticket.visitor):

@@ -1,6 +1,8 @@
 """What a waiting visitor is told by the short way is what the long way says."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from waitroom.estimate import Estimate
 from waitroom.limits import Limits, Mode
 from waitroom.place import Outlook
-from waitroom.snapshot import Snapshot
+from waitroom.snapshot import Present, Snapshot
 from waitroom.standing import Called, Late, Revoked, Spent, Standing, Waiting
 
 MODES: list[Mode] = ["auto", "queue", "hold", "open", "closed"]
@@ -19,27 +21,47 @@ SNAPSHOT = Snapshot(1000, 0, 0, 1, 90, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, LIMITS,
 
 
 @given(
-    mode=st.sampled_from(MODES),
-    opens_ms=st.sampled_from([0, 2000]),
-    closes_ms=st.sampled_from([0, 500, 5000]),
+    limits=st.builds(
+        partial(replace, LIMITS),
+        mode=st.sampled_from(MODES),
+        opens_ms=st.sampled_from([0, 2000]),
+        closes_ms=st.sampled_from([0, 500, 5000, 10**15]),
+        draw=st.sampled_from(["", "", "sale"]),
+    ),
     is_seen=st.booleans(),
-    estimate=st.none() | st.sampled_from([Estimate(0, 5, 1, 2), Estimate(10, 0, 0.5, 2)]),
-    number=st.integers(11, 100),
+    estimate=st.none() | st.sampled_from([Estimate(0, 5, 1, 2), Estimate(10, 0, 0.5, 2), Estimate(10, 3, 0.5, 2, 0.1)]),
+    number=st.integers(11, 120),
+    message=st.text() | st.sampled_from(["", "100 % -1 [-1, -1]", '"message": "" %d', "Bald öffnen wir"]),
     chance=st.floats(0, 1, exclude_max=True),
 )
 def test_the_short_way_to_a_place_ends_where_the_long_way_does(
-    mode: Mode,
-    opens_ms: int,
-    closes_ms: int,
+    limits: Limits,
     is_seen: bool,
     estimate: Estimate | None,
     number: int,
+    message: str,
     chance: float,
 ) -> None:
-    limits = replace(LIMITS, mode=mode, opens_ms=opens_ms, closes_ms=closes_ms)
     snapshot = replace(SNAPSHOT, limits=limits) if is_seen else None
-    outlook = Outlook(snapshot, estimate, limits, 10, "Soon.")
-    assert outlook.place(number, Waiting(), chance) == outlook._place(number, Waiting(), chance)
+    outlook = Outlook(snapshot, estimate, limits, 10, message)
+    place = outlook.place(number, Waiting(), chance)
+    place.kept_until_ms = outlook.kept_until_ms(place, 7)
+    if outlook.can_tell:
+        told = outlook.told(number, 7, message, chance)
+        assert told.decode() == place.to_json()
+        assert json.loads(told) == json.loads(json.dumps(asdict(place)))
+    else:
+        assert place.state != "waiting" or limits.draw or not is_seen
+
+
+@given(here=st.binary(max_size=600) | st.binary(min_size=1000, max_size=1100), start=st.integers(1, 10**16))
+def test_before_a_number_stand_the_present_with_lower_ones(here: bytes, start: int) -> None:
+    present = Present(start, here)
+    bits = [byte >> (7 - bit) & 1 for byte in here for bit in range(8)]
+    for offset in {0, 1, len(bits) // 3, len(bits) // 2, 2047, 2048, 2049, len(bits) - 1, len(bits), len(bits) + 9000}:
+        assert present.before(start + offset) == sum(bits[: max(0, offset)])
+    assert present.before(start - 1) == 0
+    assert present.total == sum(bits)
 
 
 def test_a_rate_of_nothing_says_that_the_origin_is_down() -> None:
