@@ -26,7 +26,7 @@ from scripts.benches.raw_http import Connection, OnReply, Reply
 
 # How long the loop waits, when all was asked, for the answers that are missing.
 PATIENCE_S = 10.0
-# A loop's clock strikes no oftener: to be more exact would keep a core busy, and others off it.
+# A loop wakes up no oftener: to be more exact would keep a core busy, and others off it.
 GRAIN_S = 0.001
 # How much longer a process that loads may take before it is ended, to start and to add up.
 MARGIN_S = 30.0
@@ -105,13 +105,12 @@ def get(path: str, accept: str, cookie: str = "", host: str = "127.0.0.1") -> by
 
 
 async def at(starts_s: Sequence[float], do: Callable[[int, float], None]) -> Times:
-    """Calls `do(index, moment)` for each of the moments as it comes, by the loop's clock; how late each call was, in
+    """Calls `do(index, moment)` for each of the moments as it comes, by the monotonic clock; how late each call was, in
     seconds. Those that are overdue come one after the other, without a pause."""
-    loop = asyncio.get_running_loop()
-    late, begun_s = array("d"), loop.time()
+    late, begun_s = array("d"), time.monotonic()
     for index, start_s in enumerate(starts_s):
         due_s = begun_s + start_s
-        while (left_s := due_s - loop.time()) > 0:
+        while (left_s := due_s - time.monotonic()) > 0:
             await asyncio.sleep(max(left_s, GRAIN_S))
         late.append(-left_s)
         do(index, due_s)
@@ -127,7 +126,8 @@ class Pool:
     def __init__(self, addresses: Sequence[Address], most: int = 0) -> None:
         self._addresses = cycle(addresses)
         self._most = most
-        self._idle: list[Connection] = []
+        # The one that rested longest is asked first, so that all processes behind one port get their share.
+        self._idle: deque[Connection] = deque()
         self._waiting: deque[tuple[bytes, OnReply]] = deque()
         self._open: set[Connection] = set()
         self._opening: set[asyncio.Task[None]] = set()
@@ -135,7 +135,7 @@ class Pool:
     def ask(self, request: bytes, on_reply: OnReply) -> None:
         """`on_reply` gets None where the connection could not be made, or was lost."""
         while self._idle:
-            if (connection := self._idle.pop()).is_idle:
+            if (connection := self._idle.popleft()).is_idle:
                 self._ask(connection, request, on_reply)
                 return
         if self._most and len(self._open) + len(self._opening) >= self._most:

@@ -3,6 +3,7 @@ back is cut up as little as can be. One request at a time on a connection; no HE
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -17,7 +18,7 @@ BODILESS = {204, 304}
 @dataclass(slots=True)
 class Reply:
     """What came back. `head` is the status line and the fields; `first_s` and `whole_s` are when its first byte and
-    its last were there, by the loop's clock."""
+    its last were there, by the monotonic clock: a loop's own may stand still for a millisecond."""
 
     status: int
     head: bytes
@@ -43,7 +44,6 @@ class Connection(asyncio.Protocol):
     """One connection. `on_lost` is called when it is gone, by whomever it was closed."""
 
     def __init__(self, on_lost: Callable[["Connection"], None] | None = None) -> None:
-        self._loop = asyncio.get_running_loop()
         self._on_lost = on_lost
         self._on_reply: OnReply | None = None
         self._transport: asyncio.Transport | None = None
@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
             self.close()  # nobody asked
             return
         if not self._received:
-            self._first_s = self._loop.time()
+            self._first_s = time.monotonic()
         self._received = self._received + data if self._received else data
         if whole := cut(self._received):
             self._reply(*whole)
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
         if CLOSES.search(head) and self._transport:
             self._transport.close()
             self._transport = None
-        on_reply(Reply(status, head, body, self._first_s, self._loop.time()))
+        on_reply(Reply(status, head, body, self._first_s, time.monotonic()))
 
 
 def cut(received: bytes, *, is_all: bool = False) -> tuple[int, bytes, bytes] | None:
