@@ -7,18 +7,18 @@ traces, one of them packs and sends spans.
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from scripts.bench import FORWARD, Contender, measure, medians
+from scripts.benches.machine import OTHERS
+from scripts.benches.rounds import console, in_turn, rounds_option, seconds_option
 from scripts.benches.servers import Contenders, admitted
-from scripts.benches.wrk import Run
+from scripts.benches.wrk import Run, medians, run
 
-console = Console(highlight=False)
 SAMPLER = "OTEL_TRACES_SAMPLER"
 RATIO, SHARE = "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG"
 # How each is told to trace; the first is not.
@@ -32,26 +32,30 @@ WAYS: Mapping[str, Mapping[str, str]] = {
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 100))
-@click.option("--seconds", default=3, show_default=True, type=click.IntRange(1, 60), help="Of each run.")
+@rounds_option()
+@seconds_option(3)
 def main(rounds: int, seconds: int) -> None:
     """Compare waitrooms that trace more and less."""
     with tempfile.TemporaryDirectory(prefix="waitroom-traces-") as folder, ExitStack() as stack:
-        started = [_start(stack, Path(folder) / name.replace(" ", "-"), name, way) for name, way in WAYS.items()]
-        runs = measure(started, rounds, seconds)
-    figures = {contender.name: medians(own) for contender, own in zip(started, runs, strict=True)}
+        asks = {name: _start(stack, Path(folder) / name.replace(" ", "-"), way) for name, way in WAYS.items()}
+        for ask in asks.values():
+            ask(1)  # to warm up
+        runs = in_turn({name: partial(ask, seconds) for name, ask in asks.items()}, rounds)
+    figures = {name: medians(own) for name, own in runs.items()}
     for line in _table(figures):
         console.print(line)
 
 
-def _start(stack: ExitStack, folder: Path, name: str, way: Mapping[str, str]) -> Contender:
+def _start(stack: ExitStack, folder: Path, way: Mapping[str, str]) -> Callable[[int], Run]:
+    """What asks it for so many seconds."""
     folder.mkdir()
     contenders = stack.enter_context(Contenders(folder))
     collector = contenders.origin()
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}"} if way else {}
     with _told({**endpoint, **way}):
         server = contenders.waitroom(collector.port, contenders.redis())
-    return Contender(name, FORWARD, server, admitted(server.port))
+    visitors = admitted(server.port)
+    return lambda seconds: run(server.port, server.pid, visitors, seconds, OTHERS)
 
 
 @contextmanager

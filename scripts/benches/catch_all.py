@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import uvloop
-from aiohttp import web
+from aiohttp import hdrs, web
 
 ORIGIN = web.AppKey("ORIGIN", str)
 SESSION = web.AppKey("SESSION", aiohttp.ClientSession)
@@ -20,7 +20,9 @@ async def forward(request: web.Request) -> web.Response:
     async with request.app[SESSION].request(
         request.method, url, headers=request.headers, data=request.content if request.can_read_body else None
     ) as response:
-        return web.Response(status=response.status, headers=response.headers, body=await response.read())
+        fields = response.headers.copy()
+        fields.popall(hdrs.TRANSFER_ENCODING, None)  # the body is read whole
+        return web.Response(status=response.status, headers=fields, body=await response.read())
 
 
 async def session(app: web.Application) -> AsyncIterator[None]:

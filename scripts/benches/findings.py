@@ -77,8 +77,8 @@ class Target:
 @dataclass(frozen=True)
 class Finding:
     """The answer to one question. `setting` says, in Markdown, what was done with what; `remarks` what is to be known
-    before a figure is quoted, and where and why we lose. `machine` and `versions` are of the time when it was measured,
-    and `runs` has all that the figures were made of."""
+    before a figure is quoted; `losses` where we lose, and why. `machine` and `versions` are of the time when it was
+    measured, and `runs` has all that the figures were made of."""
 
     name: str
     question: str
@@ -91,7 +91,12 @@ class Finding:
     charts: Sequence[Chart] = ()
     targets: Sequence[Target] = ()
     remarks: Sequence[str] = ()
+    losses: Sequence[str] = ()
     runs: Any = field(default=None)
+
+    @property
+    def missed(self) -> Sequence[Target]:
+        return [target for target in self.targets if not target.is_reached]
 
     def all_tables(self) -> Sequence[Table]:
         """Also that of its targets, if it has any."""

@@ -51,6 +51,6 @@ def deliver(finding: Finding, folder: Path) -> None:
     finding.save(folder)
     lines = [f"{name}: {value}" for name, value in finding.machine.items()]
     lines += ["", *(line for table in finding.all_tables() for line in (*table.markdown(), ""))]
-    lines += [f"- {remark}" for remark in finding.remarks]
+    lines += [f"- {remark}" for remark in (*finding.remarks, *finding.losses)]
     console.print("\n".join(lines), soft_wrap=True, markup=False)
-    raise SystemExit(0 if all(target.is_reached for target in finding.targets) else 1)
+    raise SystemExit(1 if finding.missed else 0)

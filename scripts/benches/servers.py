@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from scripts.benches import peers
 from scripts.benches.machine import MEASURED, OTHERS
 from scripts.benches.wrk import CONNECTIONS, Asked
 from waitroom.embedded import find_server
@@ -22,6 +23,10 @@ from waitroom.embedded import find_server
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 BODY = "x" * 1024
+LARGE = 65_536
+HUGE = 1_048_576
+# What the origin answers there; anywhere else it answers BODY.
+NOTHING_PATH, LARGE_PATH, HUGE_PATH, STREAM_PATH = "/nothing", "/large", "/huge", "/stream"
 PAGE, APP = "text/html", "application/json"
 PLACE = "/.waitroom/rooms/held/place"
 # What the system, or the front, adds by itself.
@@ -40,7 +45,7 @@ http {{
 NGINX_PROXY = """
 upstream origin {{ server 127.0.0.1:{origin}; keepalive 64; keepalive_requests 1000000000; }}
 server {{
-    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{port}; {buffers}
     location / {{
         proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;
@@ -49,6 +54,17 @@ server {{
 """
 NGINX_ANSWER = """
 server {{ listen 127.0.0.1:{port}; location / {{ default_type "{kind}"; {fields} return 200 '{body}'; }} }}
+"""
+# A stream is a file whose length is not told: looking for includes makes chunks of it.
+NGINX_ORIGIN = """
+server {{
+    listen 127.0.0.1:{port}; default_type text/plain; root {folder}; sendfile on; tcp_nopush on;
+    location / {{ return 200 '{body}'; }}
+    location = {nothing} {{ return 200; }}
+    location = {large} {{ try_files /large =404; }}
+    location = {huge} {{ try_files /huge =404; }}
+    location = {stream} {{ ssi on; ssi_types text/plain; try_files /huge =404; }}
+}}
 """
 HAPROXY = """
 global
@@ -71,6 +87,7 @@ WAITROOM = """
 version = 1
 [server]
 listen = ["127.0.0.1:{port}"]
+workers = {workers}
 state = "{folder}/state"
 [admin]
 listen = "127.0.0.1:{admin}"
@@ -123,8 +140,12 @@ class Contenders:
         self._stack.close()
 
     def origin(self) -> Server:
-        """A kilobyte for every request."""
-        return self._answering("origin", "text/plain", "", BODY, OTHERS)
+        """A kilobyte for every request, but for the paths above; the stream is as large as what is huge."""
+        port, folder = _free_port(), self._own("origin-files")
+        (folder / "large").write_text("x" * LARGE)
+        (folder / "huge").write_text("x" * HUGE)
+        paths = {"nothing": NOTHING_PATH, "large": LARGE_PATH, "huge": HUGE_PATH, "stream": STREAM_PATH}
+        return self._nginx("origin", NGINX_ORIGIN.format(port=port, folder=folder, body=BODY, **paths), port, OTHERS)
 
     def redis(self) -> str:
         """The URL of a Redis with the settings of the embedded one."""
@@ -134,27 +155,53 @@ class Contenders:
         self._start("redis", [find_server(), *options], port, OTHERS)
         return f"redis://127.0.0.1:{port}/0"
 
-    def waitroom(self, origin: int, redis: str) -> Server:
+    def waitroom(
+        self, origin: int, redis: str, *, name: str = "waitroom", workers: int = 1, core: int | None = MEASURED
+    ) -> Server:
         """One room that lets everybody in, and at /held/ one in which everybody waits."""
-        port, admin, folder = _free_port(), _free_port(), self._own("waitroom")
+        port, admin, folder = _free_port(), _free_port(), self._own(name)
         config = folder / "waitroom.toml"
-        config.write_text(WAITROOM.format(port=port, admin=admin, folder=folder, redis=redis, origin=origin))
-        return self._start("waitroom", [sys.executable, "-m", "waitroom", "serve", "--config", str(config)], port)
+        ports = {"port": port, "admin": admin, "origin": origin}
+        config.write_text(WAITROOM.format(folder=folder, redis=redis, workers=workers, **ports))
+        command = [sys.executable, "-m", "waitroom", "serve", "--config", str(config)]
+        return self._start(name, command, port, core)
 
     def nginx(self, origin: int) -> Server:
-        port = _free_port()
-        return self._nginx("nginx", NGINX_PROXY.format(origin=origin, port=port), port)
+        """As it comes: with eight buffers of a page each."""
+        return self._nginx_proxy("nginx", origin, "")
+
+    def nginx_with_larger_buffers(self, origin: int) -> Server:
+        """Eight of 16 KB, as HAProxy's are."""
+        buffers = "proxy_buffer_size 16k; proxy_buffers 8 16k; proxy_busy_buffers_size 32k;"
+        return self._nginx_proxy("nginx-larger-buffers", origin, buffers)
 
     def haproxy(self, origin: int) -> Server:
         port, folder = _free_port(), self._own("haproxy")
         config = folder / "haproxy.cfg"
         config.write_text(HAPROXY.format(port=port, origin=origin))
-        return self._start("haproxy", [_program("haproxy"), "-db", "-f", str(config)], port)
+        return self._start("haproxy", [program("haproxy"), "-db", "-f", str(config)], port)
 
     def catch_all(self, origin: int) -> Server:
         port = _free_port()
         command = [sys.executable, "-m", "scripts.benches.catch_all", str(port), f"http://127.0.0.1:{origin}"]
         return self._start("catch-all", command, port)
+
+    def mitmproxy(self, origin: int) -> Server:
+        """In reverse mode, quiet, bodies streamed. Raises ClickException where it can't be installed."""
+        port, program = _free_port(), peers.bin_folder("mitmproxy") / "mitmdump"
+        terms = ["--set", f"confdir={self._own('mitmproxy')}", "--set", "stream_large_bodies=64k"]
+        mode = ["--quiet", "--mode", f"reverse:http://127.0.0.1:{origin}", "--listen-host", "127.0.0.1"]
+        return self._start("mitmproxy", [str(program), *mode, "--listen-port", str(port), *terms], port)
+
+    def proxy_py(self, origin: int) -> Server:
+        """Its reverse proxy, one process, a thread for each connection: without, a second request on a connection ends
+        its worker. Raises ClickException where it can't be installed."""
+        port, program = _free_port(), peers.bin_folder("proxy.py") / "proxy"
+        place = ["--hostname", "127.0.0.1", "--port", str(port), "--log-level", "ERROR"]
+        shape = ["--threaded", "--num-workers", "1", "--num-acceptors", "1", "--data-dir", str(self._own("proxy.py"))]
+        plugin = ["--enable-reverse-proxy", "--plugins", "scripts.benches.proxy_py_routes.Everything"]
+        told = ["env", f"ORIGIN=http://127.0.0.1:{origin}", f"PYTHONPATH={Path.cwd()}"]
+        return self._start("proxy.py", [*told, str(program), *place, *shape, *plugin], port)
 
     def nginx_return(self, reply: Reply) -> Server:
         """Answers what waitroom did, from its configuration."""
@@ -166,8 +213,13 @@ class Contenders:
         """The waitroom again, with a ZRANK for each poll. It knows the same tickets by the same keys."""
         port, admin, folder = _free_port(), _free_port(), self._folder / "waitroom"
         config = folder / "zrank.toml"
-        config.write_text(WAITROOM.format(port=port, admin=admin, folder=folder, redis=redis, origin=origin))
+        ports = {"port": port, "admin": admin, "origin": origin}
+        config.write_text(WAITROOM.format(folder=folder, redis=redis, workers=1, **ports))
         return self._start("zrank", [sys.executable, "-m", "scripts.benches.zrank_polls", str(config), redis], port)
+
+    def _nginx_proxy(self, name: str, origin: int, buffers: str) -> Server:
+        port = _free_port()
+        return self._nginx(name, NGINX_PROXY.format(origin=origin, port=port, buffers=buffers), port)
 
     def _answering(self, name: str, kind: str, fields: str, body: str, core: int) -> Server:
         port = _free_port()
@@ -177,16 +229,18 @@ class Contenders:
         folder = self._own(name)
         config = folder / "nginx.conf"
         config.write_text(NGINX.format(folder=folder, http=http))
-        return self._start(name, [_program("nginx"), "-p", str(folder), "-c", str(config)], port, core)
+        return self._start(name, [program("nginx"), "-p", str(folder), "-c", str(config)], port, core)
 
     def _own(self, name: str) -> Path:
         folder = self._folder / name
         folder.mkdir()
         return folder
 
-    def _start(self, name: str, command: Sequence[str], port: int, core: int = MEASURED) -> Server:
+    def _start(self, name: str, command: Sequence[str], port: int, core: int | None = MEASURED) -> Server:
+        """On that core, or on any."""
         log = self._folder / f"{name}.log"
-        process = self._stack.enter_context(_running(["taskset", "-c", str(core), *command], log))
+        pinned = command if core is None else ["taskset", "-c", str(core), *command]
+        process = self._stack.enter_context(_running(pinned, log))
         deadline = time.monotonic() + START_TIMEOUT_S
         while not _listens(port):
             if process.poll() is not None or time.monotonic() > deadline:
@@ -211,7 +265,7 @@ def waiting(port: int) -> Asked:
 def get(port: int, asked: Asked) -> Reply:
     """What the first of the visitors gets."""
     cookies = {"Cookie": asked.cookies[0]} if asked.cookies[0] else {}
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
     try:
         connection.request("GET", asked.path, headers={"Accept": asked.accept, **cookies})
         response = connection.getresponse()
@@ -235,7 +289,8 @@ def _foreign(reply: Reply) -> list[tuple[str, str]]:
     return [(name, value) for name, value in reply.fields if name.lower() not in OWN_FIELDS]
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Where it is installed. Raises ClickException."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if not found:
         raise click.ClickException(f"{name} is missing: install it (apt-get install {name})")

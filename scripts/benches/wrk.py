@@ -8,18 +8,25 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import click
 
+from scripts.benches.findings import Spread
+
 CONNECTIONS = 64
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-# Requests are written once, and sent in turn. Latencies are in µs.
+# Requests are written once, and dealt out evenly to threads, each of which sends its own in turn. Latencies are in µs.
 SCRIPT = """
 local fields = %s
-local requests, turn = {}, 0
+local requests, turn, threads = {}, 0, 0
+setup = function(thread)
+    thread:set("first", threads + 1)
+    threads = threads + 1
+end
 init = function()
-    for i, cookie in ipairs(fields) do
-        requests[i] = wrk.format("GET", "%s", {Cookie = cookie, Accept = "%s"})
+    for i = first, #fields, %d do
+        requests[#requests + 1] = wrk.format("GET", "%s", {Cookie = fields[i], Accept = "%s"})
     end
 end
 request = function()
@@ -38,11 +45,14 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for again and again: each of the visitors, known by the cookies, in turn."""
+    """What is asked for again and again by visitors who are known by their cookies: by all of them in turn on every
+    connection, or, as browsers do, by each on connections of its own. That takes a thread each, and many threads leave
+    the server to wait for them."""
 
     path: str
     accept: str
     cookies: Sequence[str]
+    has_own_connections: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,23 @@ class Run:
     busy: float
     p50_us: int
     p99_us: int
+
+
+def medians(runs: Sequence[Run]) -> Run:
+    """Each figure by itself."""
+    return Run(
+        per_s=median(one.per_s for one in runs),
+        cpu_us=median(one.cpu_us for one in runs),
+        busy=median(one.busy for one in runs),
+        p50_us=round(median(one.p50_us for one in runs)),
+        p99_us=round(median(one.p99_us for one in runs)),
+    )
+
+
+def times_as_fast(ours: Sequence[Run], theirs: Sequence[Run]) -> Spread:
+    """How many requests of ours the CPU time of one of theirs is enough for, round by round: a fast contender waits for
+    the load, so that throughput would flatter the slow ones."""
+    return Spread.of([their.cpu_us / our.cpu_us for our, their in zip(ours, theirs, strict=True)])
 
 
 def run(port: int, pid: int, asked: Asked, seconds: int, core: int) -> Run:
@@ -99,9 +126,10 @@ def _wrk(port: int, asked: Asked, seconds: int, core: int) -> dict[str, int]:
         raise click.ClickException("wrk is missing: install it (apt-get install wrk)")
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         cookies = ", ".join(json.dumps(cookie) for cookie in asked.cookies)
-        script.write(SCRIPT % ("{" + cookies + "}", asked.path, asked.accept))
+        threads = len(asked.cookies) if asked.has_own_connections else 1
+        script.write(SCRIPT % ("{" + cookies + "}", threads, asked.path, asked.accept))
         script.flush()
-        command = ["taskset", "-c", str(core), program, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+        command = ["taskset", "-c", str(core), program, f"-t{threads}", f"-c{CONNECTIONS}", f"-d{seconds}s"]
         url = f"http://127.0.0.1:{port}"
         told = subprocess.run([*command, "-s", script.name, url], capture_output=True, text=True, check=True).stdout
     figures: dict[str, int] = json.loads(told.partition("\nfigures ")[2])
