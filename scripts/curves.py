@@ -58,18 +58,18 @@ class _Frame:
     seconds: float
 
     def draw(self, moments: Sequence[Mark], *, are_named: bool) -> Iterator[str]:
-        yield self._text(LEFT, self.top - 14, self.panel.title, weight=700)
+        yield label(LEFT, self.top - 14, self.panel.title, weight=700)
         yield from self._legend()
         yield from self._grid()
         for moment in moments:
             x = self._x(moment.at)
             yield _dashed(x, self.top, x, self.top + PANEL)
             if are_named:
-                yield self._text(x + 5, self.top + 14, moment.name, color=SOFT)
+                yield label(x + 5, self.top + 14, moment.name, color=SOFT)
         for level in self.panel.levels:
             y = self._y(level.at)
             yield _dashed(LEFT, y, WIDTH - RIGHT, y)
-            yield self._text(WIDTH - RIGHT - 4, y - 5, level.name, color=SOFT, anchor="end")
+            yield label(WIDTH - RIGHT - 4, y - 5, level.name, color=SOFT, anchor="end")
         for curve in self.panel.curves:
             points = " ".join(f"{self._x(at):.1f},{self._y(value):.1f}" for at, value in curve.points)
             yield f'<polyline points="{points}" fill="none" stroke="{curve.color}" stroke-width="2"/>'
@@ -78,7 +78,7 @@ class _Frame:
         x = WIDTH - RIGHT
         for curve in reversed(self.panel.curves):
             x -= 7 * len(curve.name)
-            yield self._text(x, self.top - 14, curve.name)
+            yield label(x, self.top - 14, curve.name)
             x -= 26
             yield f'<path d="M{x} {self.top - 18}h20" stroke="{curve.color}" stroke-width="3"/>'
             x -= 18
@@ -87,9 +87,9 @@ class _Frame:
         for tick in self.panel.ticks:
             y = self._y(tick)
             yield f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{LINE}"/>'
-            yield self._text(LEFT - 8, y + 4, f"{tick:,.0f}", color=SOFT, anchor="end")
+            yield label(LEFT - 8, y + 4, f"{tick:,.0f}", color=SOFT, anchor="end")
         for at in range(0, int(self.seconds) + 1, 30):
-            yield self._text(self._x(at), self.top + PANEL + 18, f"{at} s", color=SOFT, anchor="middle")
+            yield label(self._x(at), self.top + PANEL + 18, f"{at} s", color=SOFT, anchor="middle")
 
     def _x(self, at: float) -> float:
         return LEFT + at / self.seconds * (WIDTH - LEFT - RIGHT)
@@ -103,11 +103,12 @@ class _Frame:
             share = (value - least) / (most - least)
         return self.top + PANEL * (1 - share)
 
-    @staticmethod
-    def _text(x: float, y: float, text: str, *, color: str = INK, anchor: str = "start", weight: int = 400) -> str:
-        look = f'fill="{color}" text-anchor="{anchor}" font-weight="{weight}"'
-        return f'<text x="{x:.1f}" y="{y:.1f}" {look}>{escape(text)}</text>'
-
 
 def _dashed(x: float, y: float, to_x: float, to_y: float) -> str:
     return f'<path d="M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}" stroke="{SOFT}" stroke-dasharray="5 4"/>'
+
+
+def label(x: float, y: float, text: str, *, color: str = INK, anchor: str = "start", weight: int = 400) -> str:
+    """A line of text, that begins, ends or has its middle there."""
+    look = f'fill="{color}" text-anchor="{anchor}" font-weight="{weight}"'
+    return f'<text x="{x:.1f}" y="{y:.1f}" {look}>{escape(text)}</text>'

@@ -5,18 +5,19 @@ from importlib import import_module
 
 import click
 
-# Each is a module here, and has a click command called `command`.
-QUESTIONS = ("forward", "poll", "join", "memory", "precision", "booking", "sale", "report")
+from scripts.benches import QUESTIONS
+
+COMMANDS = (*QUESTIONS, "report")
 
 
 class Questions(click.Group):
     """Reads only the question that is asked: some need what others do not."""
 
     def list_commands(self, _: click.Context) -> list[str]:
-        return list(QUESTIONS)
+        return list(COMMANDS)
 
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
-        if name not in QUESTIONS:
+        if name not in COMMANDS:
             return None
         command: click.Command = import_module(f"scripts.benches.{name}").command
         return command
