@@ -9,7 +9,6 @@ from waitroom.wire.errors import FramingError, ResponseError
 from waitroom.wire.heads import END, ResponseHead, response_head
 
 BUFFER_BYTES = 65_536
-KEPT_ALIVE = [b"keep-alive"]
 # Of a response's head: some sites set many cookies.
 HEAD_BYTES = 65_536
 
@@ -175,8 +174,7 @@ class OriginConnection(asyncio.Protocol):
         self._is_in_body = True
         self._buffer = b""
         self._body = None
-        said = head.looked.get(b"connection")
-        self._goes_on = head.minor == 1 if said is None else said == KEPT_ALIVE or _goes_on(said, head.minor)
+        self._goes_on = head.goes_on
         if is_whole(head, self._method, data):
             receiver.begun(head, None, data, is_whole=True)
             return
@@ -206,9 +204,3 @@ class OriginConnection(asyncio.Protocol):
         receiver.switched(head)
         if rest and self._receiver:
             receiver.more(rest, is_whole=False)
-
-
-def _goes_on(said: list[bytes], minor: int) -> bool:
-    """Whether a connection does, by what Connection says (RFC 9112, section 9.3)."""
-    listed = b",".join(said).lower()
-    return b"close" not in listed if minor else b"keep-alive" in listed

@@ -156,13 +156,19 @@ def response_body(head: ResponseHead, method: bytes) -> Body | None:
 def is_whole(head: ResponseHead, method: bytes, content: bytes) -> bool:
     """Whether a response's body, by its length, is just what came behind its head: so do most, and nothing more need be
     known of their framing."""
+    length = head.length
+    if length is None:
+        length = head.length = _counted(head)
+    return length == len(content) and method != b"HEAD"
+
+
+def _counted(head: ResponseHead) -> int:
+    """The size of a body that nothing but Content-Length frames, -1 for another."""
     looked = head.looked
-    return (
-        looked.get(b"content-length") == [b"%d" % len(content)]
-        and head.status not in BODILESS
-        and method != b"HEAD"
-        and b"transfer-encoding" not in looked
-    )
+    if b"transfer-encoding" in looked or head.status < 200 or head.status in BODILESS:
+        return -1
+    length = _length(looked.get(b"content-length", []))
+    return -1 if length is None else length
 
 
 def chunk(content: bytes) -> bytes:

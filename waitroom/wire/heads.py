@@ -16,6 +16,7 @@ Looked = dict[bytes, list[bytes]]
 T = TypeVar("T")
 
 END = b"\r\n\r\n"
+KEPT_ALIVE = [b"keep-alive"]
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([!-~\x80-\xff]+) HTTP/([0-9])\.([0-9])")
 STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?")
@@ -44,6 +45,11 @@ TAKEN_FOR_OURS = re.compile(rb"x-waitroom-.*|x-forwarded-.*|x-request-id")
 # response. Bounded, so that whoever sends ever new bytes does not fill the memory.
 MOST_REMEMBERED = 4096
 LONGEST_REMEMBERED = 4096
+# Whole heads of responses: an origin says the same for as long as its clock shows the same second.
+MOST_HEADS = 1024
+LONGEST_HEAD = 2048
+# What makes it a response for one visitor, or one moment: nobody gets another like it.
+FOR_ONE = (b"set-cookie", b"x-waitroom-command")
 
 # A field with its value, None where nobody asks for it.
 Read = tuple[Field, bytes | None]
@@ -57,6 +63,7 @@ NEVER_REMEMBERED = frozenset((b"cookie", b"authorization", b"traceparent"))
 _starts: dict[bytes, Start] = {}
 _statuses: dict[bytes, Status] = {}
 _blocks: dict[bytes, "Block"] = {}
+_heads: dict[bytes, "ResponseHead"] = {}
 
 
 class Block:
@@ -104,9 +111,10 @@ class RequestHead:
 
 
 class ResponseHead:
-    """A response up to its body. `looked` is as in Block."""
+    """A response up to its body, and what is found out about it more than once. Never changed: responses share it.
+    `looked` is as in Block; `goes_on` says whether the connection does behind the response (RFC 9112, section 9.3)."""
 
-    __slots__ = ("fields", "looked", "minor", "reason", "status")
+    __slots__ = ("fields", "goes_on", "kept", "length", "looked", "minor", "reason", "status")
 
     def __init__(self, status: int, reason: bytes, minor: int, fields: list[Field], looked: Looked) -> None:
         self.status = status
@@ -114,6 +122,12 @@ class ResponseHead:
         self.minor = minor
         self.fields = fields
         self.looked = looked
+        said = looked.get(b"connection")
+        self.goes_on = minor == 1 if said is None else said == KEPT_ALIVE or _goes_on(said, minor)
+        # Once found out: the size of a body that nothing but Content-Length frames, -1 for another; and what any
+        # visitor gets of the head.
+        self.length: int | None = None
+        self.kept: bytes | None = None
 
 
 NO_FIELDS = Block([], {})
@@ -135,6 +149,10 @@ def without(head: RequestHead, names: Set[bytes]) -> RequestHead:
 
 def response_head(data: bytes) -> ResponseHead:
     """Reads a head, which ends with the empty line. Raises ResponseError."""
+    return _heads.get(data) or _read_response(data)
+
+
+def _read_response(data: bytes) -> ResponseHead:
     lines = iter(data[: -len(END)].split(b"\r\n"))
     start = next(lines)
     status, reason, minor = _statuses.get(start) or _read_status(start)
@@ -145,7 +163,12 @@ def response_head(data: bytes) -> ResponseHead:
         fields.append(field)
         if value is not None:
             looked.setdefault(field[0], []).append(value)
-    return ResponseHead(status, reason, minor, fields, looked)
+    head = ResponseHead(status, reason, minor, fields, looked)
+    if len(data) <= LONGEST_HEAD and not any(name in looked for name in FOR_ONE):
+        if len(_heads) >= MOST_HEADS:
+            _heads.clear()
+        _heads[data] = head
+    return head
 
 
 def is_hopeless(data: bytes) -> bool:
@@ -213,6 +236,12 @@ def _mended(line: bytes) -> bytes:
     """The one thing that a proxy must mend in a response (RFC 9112, section 5.1): a space before the colon."""
     name, colon, value = line.partition(b":")
     return name.rstrip(b" \t") + colon + value
+
+
+def _goes_on(said: list[bytes], minor: int) -> bool:
+    """Whether a connection does, by what Connection says."""
+    listed = b",".join(said).lower()
+    return b"close" not in listed if minor else b"keep-alive" in listed
 
 
 def _refuse(error: Exception) -> Read:

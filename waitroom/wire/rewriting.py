@@ -86,22 +86,31 @@ def _kept(head: RequestHead, more: Set[bytes]) -> bytes:
 def to_visitor(head: ResponseHead, ours: bytes, *, is_private: bool = False) -> bytes:
     """A response's head as the visitor gets it: `ours` are lines of our own, with their ends, of framing, cookies, and
     the date where it has none. One that is private is for this visitor alone: no cache may hand our cookies on."""
+    if is_private:
+        return b"%bCache-Control: private, no-store\r\n%b\r\n" % (
+            _passed(head, {b"cache-control"}) + ours,
+            VIA[head.minor],
+        )
+    kept = head.kept
+    if kept is None:
+        kept = head.kept = _passed(head, NOTHING)
+    return b"%b%b%b\r\n" % (kept, ours, VIA[head.minor])
+
+
+def _passed(head: ResponseHead, more: Set[bytes]) -> bytes:
+    """The start of a response that goes on: its status, and its lines without those called by `more` names."""
     looked = head.looked
-    dropped = RESPONSE_DROPPED
+    dropped = RESPONSE_DROPPED | more
     if b"connection" in looked and looked[b"connection"] not in USUAL_SAID:
         said = b",".join(looked[b"connection"]).lower()
         named = frozenset(option.strip(b" \t") for option in said.split(b","))
         dropped = dropped | (named - NEVER_HOP_BY_HOP)
-    if is_private:
-        dropped = dropped | {b"cache-control"}
-        ours += b"Cache-Control: private, no-store\r\n"
     if head.status < 200 or head.status == 204:  # RFC 9110, section 8.6
         dropped = dropped | {b"content-length"}
     lines = [line for lower, line in head.fields if lower not in dropped]
     if b"set-cookie" in looked:
         lines = [line for line in lines if not _sets_ours(line)]
-    lines.append(ours)
-    return b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (head.status, head.reason, b"\r\n".join(lines), VIA[head.minor])
+    return b"".join(line + b"\r\n" for line in (b"HTTP/1.1 %d %b" % (head.status, head.reason), *lines))
 
 
 def _without_ours(cookies: bytes) -> bytes:

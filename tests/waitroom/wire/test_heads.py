@@ -2,8 +2,17 @@
 
 import pytest
 
+from waitroom.wire import heads
 from waitroom.wire.errors import RequestError, ResponseError
-from waitroom.wire.heads import LOOKALIKE, METHODS, is_hopeless, request_head, response_head
+from waitroom.wire.heads import (
+    LONGEST_HEAD,
+    LOOKALIKE,
+    METHODS,
+    MOST_HEADS,
+    is_hopeless,
+    request_head,
+    response_head,
+)
 
 
 def get(*lines: bytes, first: bytes = b"GET / HTTP/1.1") -> bytes:
@@ -86,6 +95,43 @@ def test_a_response_is_read(first: bytes, expected: tuple[int, bytes, int]) -> N
     head = response_head(get(b"Set-Cookie: a=1", b"set-cookie: b=2", first=first))
     assert (head.status, head.reason, head.minor) == expected
     assert head.looked == {b"set-cookie": [b"a=1", b"b=2"]}
+
+
+def test_responses_are_remembered_within_bounds() -> None:
+    for number in range(3 * MOST_HEADS):
+        assert response_head(get(b"Age: %d" % number, first=b"HTTP/1.1 200 OK")).fields == [
+            (b"age", b"Age: %d" % number)
+        ]
+    assert len(heads._heads) <= MOST_HEADS
+
+
+@pytest.mark.parametrize(
+    "line", [b"Set-Cookie: a=1", b"X-Waitroom-Command: release", b"X-Large: " + b"x" * LONGEST_HEAD]
+)
+def test_responses_that_will_not_come_again_drive_out_none(line: bytes) -> None:
+    before = dict(heads._heads)
+    response_head(get(line, first=b"HTTP/1.1 200 OK"))
+    assert heads._heads == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "minor", "goes_on"),
+    [
+        ([], 1, True),
+        ([], 0, False),
+        ([b"keep-alive"], 1, True),
+        ([b"Keep-Alive"], 0, True),
+        ([b"close"], 1, False),
+        ([b"x", b"Close"], 1, False),
+        ([b"x"], 0, False),
+    ],
+)
+def test_whether_a_connection_goes_on_is_what_both_the_version_and_connection_say(
+    lines: list[bytes], minor: int, *, goes_on: bool
+) -> None:
+    """RFC 9112, section 9.3."""
+    data = get(*(b"Connection: " + line for line in lines), first=b"HTTP/1.%d 200 OK" % minor)
+    assert response_head(data).goes_on == goes_on
 
 
 def test_a_space_before_the_colon_is_mended_in_a_response() -> None:

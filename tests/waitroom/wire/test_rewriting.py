@@ -155,6 +155,15 @@ def test_a_response_with_our_cookies_is_for_nobody_else() -> None:
     assert [line for line in passed if line.startswith(b"Cache-Control")] == [b"Cache-Control: private, no-store"]
 
 
+def test_what_one_visitor_alone_gets_is_no_others() -> None:
+    """The same head comes to many: with our cookies to one, and without to the next."""
+    lines = b"Cache-Control: max-age=9", b"ETag: x"
+    alone = [b"HTTP/1.1 200 OK", b"ETag: x", b"Set-Cookie: wr-site=new", b"Cache-Control: private, no-store"]
+    for is_private in (True, False, True, False):
+        expected = alone if is_private else [b"HTTP/1.1 200 OK", *lines]
+        assert passed_on(*lines, is_private=is_private) == [*expected, b"Via: 1.1 waitroom"]
+
+
 @pytest.mark.parametrize("status", [b"103 Hints", b"204 No Content"])
 def test_no_length_is_told_where_there_is_no_body_to_have_one(status: bytes) -> None:
     """RFC 9110, section 8.6."""
