@@ -13,7 +13,8 @@ from waitroom.lines import Lines
 from waitroom.rooms import Room
 from waitroom.ticket import Ticket, TicketSigner
 
-# Admissions remembered; beyond that, the ended ones are dropped.
+# Admissions remembered; beyond that, the ended ones are dropped, and of the others the older half: who brings one of
+# these has it verified again.
 MOST_KNOWN = 100_000
 # A page asks for many things at once: what was found out for the first of them holds for the others.
 SURE_S = 0.5
@@ -148,7 +149,8 @@ class Recognition:
         if admission.room != room.name:  # rooms may share an audience, and never a place
             return None
         if len(self._known) >= MOST_KNOWN:
-            self._known = {key: known for key, known in self._known.items() if known.expires_s > now_s}
+            good = [(key, known) for key, known in self._known.items() if known.expires_s > now_s]
+            self._known = dict(good[-(MOST_KNOWN // 2) :])
         self._known[room.name, text] = admission
         return admission
 

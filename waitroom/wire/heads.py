@@ -42,12 +42,11 @@ LOOKED_AT = frozenset(
 LOOKALIKE = b"x-waitroom-lookalike"
 TAKEN_FOR_OURS = re.compile(rb"x-waitroom-.*|x-forwarded-.*|x-request-id")
 # What was read once is remembered: visitors say the same about themselves with each request, and origins with each
-# response. Bounded, so that whoever sends ever new bytes does not fill the memory.
+# response. Bounded by the bytes that were read, of which what is found in them takes a few times as much: neither who
+# sends ever new ones, nor a million who send one each, fill the memory.
 MOST_REMEMBERED = 4096
+MOST_REMEMBERED_BYTES = 1_048_576
 LONGEST_REMEMBERED = 4096
-# Whole heads of responses: an origin says the same for as long as its clock shows the same second.
-MOST_HEADS = 1024
-LONGEST_HEAD = 2048
 # What makes it a response for one visitor, or one moment: nobody gets another like it.
 FOR_ONE = (b"set-cookie", b"x-waitroom-command")
 
@@ -56,14 +55,33 @@ Read = tuple[Field, bytes | None]
 Start = tuple[bytes, bytes, int, bytes]
 Status = tuple[int, bytes, int]
 
-_names: dict[bytes, bytes] = {}
-_lines: dict[bytes, Read] = {}
 # Of these each visitor, or each request, has its own: they would only drive out what others share.
 NEVER_REMEMBERED = frozenset((b"cookie", b"authorization", b"traceparent"))
-_starts: dict[bytes, Start] = {}
-_statuses: dict[bytes, Status] = {}
-_blocks: dict[bytes, "Block"] = {}
-_heads: dict[bytes, "ResponseHead"] = {}
+
+
+class Remembered(dict[bytes, T]):
+    """What was found in bytes. Where it gets too much, all is forgotten: what comes often is soon back."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    def add(self, data: bytes, found: T) -> None:
+        size = len(data)
+        if size > LONGEST_REMEMBERED or data in self:
+            return
+        if len(self) >= MOST_REMEMBERED or self._bytes + size > MOST_REMEMBERED_BYTES:
+            self.clear()
+            self._bytes = 0
+        self[data] = found
+        self._bytes += size
+
+
+_names: Remembered[bytes] = Remembered()
+_lines: Remembered[Read] = Remembered()
+_starts: Remembered[Start] = Remembered()
+_statuses: Remembered[Status] = Remembered()
+_blocks: Remembered["Block"] = Remembered()
+_heads: Remembered["ResponseHead"] = Remembered()
 
 
 class Block:
@@ -164,10 +182,8 @@ def _read_response(data: bytes) -> ResponseHead:
         if value is not None:
             looked.setdefault(field[0], []).append(value)
     head = ResponseHead(status, reason, minor, fields, looked)
-    if len(data) <= LONGEST_HEAD and not any(name in looked for name in FOR_ONE):
-        if len(_heads) >= MOST_HEADS:
-            _heads.clear()
-        _heads[data] = head
+    if not any(name in looked for name in FOR_ONE):  # an origin says the same while its clock shows the same second
+        _heads.add(data, head)
     return head
 
 
@@ -191,7 +207,7 @@ def _read_start(line: bytes) -> Start:
         raise RequestError(501, "bad_method")
     path = target.partition(b"?")[0] if target.startswith(b"/") and b"#" not in target else b""
     start = method, target, int(minor), path
-    _remember(_starts, line, start)
+    _starts.add(line, start)
     return start
 
 
@@ -201,7 +217,7 @@ def _read_status(line: bytes) -> Status:
         raise ResponseError("bad_status_line")
     minor, status, reason = match.groups()
     read = int(status), reason or b"", 0 if minor == b"0" else 1
-    _remember(_statuses, line, read)
+    _statuses.add(line, read)
     return read
 
 
@@ -215,7 +231,7 @@ def _read_block(data: bytes) -> Block:
         if value is not None:
             looked.setdefault(field[0], []).append(value)
     block = Block(fields, looked)
-    _remember(_blocks, data, block)
+    _blocks.add(data, block)
     return block
 
 
@@ -228,7 +244,7 @@ def _read_line(line: bytes) -> Read | None:
     lower = _names.get(name) or _learned(name)
     read = (lower, line), value.strip(b" \t") if lower in LOOKED_AT else None
     if lower not in NEVER_REMEMBERED:
-        _remember(_lines, line, read)
+        _lines.add(line, read)
     return read
 
 
@@ -253,12 +269,5 @@ def _learned(name: bytes) -> bytes:
     lower = name.lower()
     if b"_" in lower and TAKEN_FOR_OURS.fullmatch(lower.replace(b"_", b"-")):
         lower = LOOKALIKE
-    _remember(_names, name, lower)
+    _names.add(name, lower)
     return lower
-
-
-def _remember(known: dict[bytes, T], key: bytes, value: T) -> None:
-    if len(key) <= LONGEST_REMEMBERED:
-        if len(known) >= MOST_REMEMBERED:
-            known.clear()
-        known[key] = value

@@ -5,10 +5,12 @@ import pytest
 from waitroom.wire import heads
 from waitroom.wire.errors import RequestError, ResponseError
 from waitroom.wire.heads import (
-    LONGEST_HEAD,
+    LONGEST_REMEMBERED,
     LOOKALIKE,
     METHODS,
-    MOST_HEADS,
+    MOST_REMEMBERED,
+    MOST_REMEMBERED_BYTES,
+    Remembered,
     is_hopeless,
     request_head,
     response_head,
@@ -98,15 +100,15 @@ def test_a_response_is_read(first: bytes, expected: tuple[int, bytes, int]) -> N
 
 
 def test_responses_are_remembered_within_bounds() -> None:
-    for number in range(3 * MOST_HEADS):
+    for number in range(3 * MOST_REMEMBERED):
         assert response_head(get(b"Age: %d" % number, first=b"HTTP/1.1 200 OK")).fields == [
             (b"age", b"Age: %d" % number)
         ]
-    assert len(heads._heads) <= MOST_HEADS
+    assert len(heads._heads) <= MOST_REMEMBERED
 
 
 @pytest.mark.parametrize(
-    "line", [b"Set-Cookie: a=1", b"X-Waitroom-Command: release", b"X-Large: " + b"x" * LONGEST_HEAD]
+    "line", [b"Set-Cookie: a=1", b"X-Waitroom-Command: release", b"X-Large: " + b"x" * LONGEST_REMEMBERED]
 )
 def test_responses_that_will_not_come_again_drive_out_none(line: bytes) -> None:
     before = dict(heads._heads)
@@ -167,3 +169,29 @@ def test_what_can_become_no_head_is_known_at_once(data: bytes) -> None:
 def test_a_good_head_may_be_cut_anywhere() -> None:
     whole = get(b"Host: shop", b"X:\tcaf\xe9")
     assert not any(is_hopeless(whole[:end]) for end in range(len(whole)))
+
+
+@pytest.mark.parametrize("size", [10, 700, LONGEST_REMEMBERED])
+def test_what_is_remembered_is_bounded_by_its_count_and_its_bytes(size: int) -> None:
+    """Of a million visitors, each of whom sends a head of its own."""
+    remembered: Remembered[int] = Remembered()
+    most = 0
+    for number in range(3 * MOST_REMEMBERED):
+        remembered.add(b"%d:" % number + b"x" * (size - len(b"%d:" % number)), number)
+        most = max(most, len(remembered))
+        assert len(remembered) * size <= MOST_REMEMBERED_BYTES
+    assert most == min(MOST_REMEMBERED, MOST_REMEMBERED_BYTES // size)
+
+
+def test_what_comes_again_counts_once() -> None:
+    remembered: Remembered[int] = Remembered()
+    remembered.add(b"first", 1)
+    for _ in range(MOST_REMEMBERED_BYTES):
+        remembered.add(b"again", 2)
+    assert remembered == {b"first": 1, b"again": 2}
+
+
+def test_what_is_too_long_is_not_remembered() -> None:
+    remembered: Remembered[int] = Remembered()
+    remembered.add(b"x" * (LONGEST_REMEMBERED + 1), 1)
+    assert not remembered
