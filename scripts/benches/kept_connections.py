@@ -78,7 +78,7 @@ class KeptConnections:
         """By the connection that was asked the longest time ago. Raises ClickException where it was lost."""
         connection = await self._idle.get()
         answered: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
-        connection.ask(request, answered.set_result)
+        connection.ask(request, lambda reply: None if answered.cancelled() else answered.set_result(reply))
         reply = await answered
         if reply is None:
             raise click.ClickException(f"port {self._port} broke off an answer to {request.splitlines()[0].decode()}")

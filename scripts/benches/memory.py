@@ -10,7 +10,7 @@ import resource
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -38,14 +38,14 @@ LINE = "held"
 READY = "/.waitroom/ready"
 SIZES = (1_000, 100_000, 1_000_000)
 # Connections: a handshake takes thirty times as long as a poll.
-IDLE, IDLE_TLS, INSIDE = 5_000, 1_000, 3_000
+IDLE, IDLE_TLS, INSIDE = 5_000, 1_000, 10_000
 # So many have asked before anything is counted: what a process has once, it has then.
 WARM = 2_000
 # By which a crowd asks, and whose replies are held at a time here.
 CONNECTIONS, MOST_AT_ONCE = 64, 20_000
 BATCH = 1_000
 SETTLES_S = 1.5
-START_TIMEOUT_S, PRESENT_TIMEOUT_S = 20.0, 30.0
+START_TIMEOUT_S, PRESENT_TIMEOUT_S = 60.0, 60.0
 MIB, KIB = 1024**2, 1024
 CONFIG = """
 version = 1
@@ -120,9 +120,11 @@ class Measured:
     async def begin(self) -> None:
         """Returns when it is ready, and so has its keys."""
         await self.asking.open(CONNECTIONS)
-        async with asyncio.timeout(START_TIMEOUT_S):
-            while (await self.asking.ask(request_of(0, READY))).status != 200:
-                await asyncio.sleep(0.1)
+        until_s = time.monotonic() + START_TIMEOUT_S
+        while (await self.asking.ask(request_of(0, READY))).status != 200:
+            if time.monotonic() > until_s:
+                raise click.ClickException(f"waitroom is not ready after {START_TIMEOUT_S:.0f} s: is the machine idle?")
+            await asyncio.sleep(0.1)
         self._signer = TicketSigner([bytes.fromhex((self._state / TICKET_FILE).read_text())])
 
     async def process_bytes(self) -> int:
@@ -152,9 +154,11 @@ class Measured:
 
     async def until_present(self, count: int) -> None:
         """Returns when Redis knows of so many."""
-        async with asyncio.timeout(PRESENT_TIMEOUT_S):
-            while self.redis.bitcount(f"wr:{{{LINE}}}:here") < count:
-                await asyncio.sleep(0.05)
+        until_s = time.monotonic() + PRESENT_TIMEOUT_S
+        while (present := self.redis.bitcount(f"wr:{{{LINE}}}:here")) < count:
+            if time.monotonic() > until_s:
+                raise click.ClickException(f"Redis knows of {present:,} of the {count:,} who polled")
+            await asyncio.sleep(0.05)
 
     async def let_in(self, count: int) -> None:
         """So many come in, and ask for a page: that makes a session of it."""
@@ -271,43 +275,47 @@ DESIGNS: dict[str, Callable[[Redis, Sequence[str]], None]] = {
 def design_bytes(come: Callable[[Redis, Sequence[str]], None], sizes: Sequence[int]) -> list[int]:
     """What a line of another design takes of Redis, as it grows to each of the sizes."""
     taken: list[int] = []
-    with tempfile.TemporaryDirectory(prefix="waitroom-memory-") as name, Contenders(Path(name)) as contenders:
-        with Redis.from_url(contenders.redis()) as redis:
-            empty, chance = data_bytes(redis), Random(1)
-            for before, size in pairwise((0, *sizes)):
-                for start in range(before, size, BATCH):
-                    come(redis, [f"{chance.getrandbits(128):032x}" for _ in range(min(BATCH, size - start))])
-                taken.append(data_bytes(redis) - empty)
+    with (
+        tempfile.TemporaryDirectory(prefix="waitroom-memory-") as name,
+        Contenders(Path(name)) as contenders,
+        Redis.from_url(contenders.redis()) as redis,
+    ):
+        empty, chance = data_bytes(redis), Random(1)
+        for before, size in pairwise((0, *sizes)):
+            for start in range(before, size, BATCH):
+                come(redis, [f"{chance.getrandbits(128):032x}" for _ in range(min(BATCH, size - start))])
+            taken.append(data_bytes(redis) - empty)
     return taken
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Bytes of one more: of the process for a connection, over TLS or not; and of Redis and the process for somebody
-    inside."""
+class Idle:
+    """Bytes of the process for one more connection, over plain HTTP and over TLS."""
 
-    idle: float
-    idle_tls: float
-    inside_redis: float
-    inside: float
+    plain: float
+    tls: float
 
 
-async def hold() -> Held:
-    idle, idle_tls = await hold_idle(IDLE, tls=False), await hold_idle(IDLE_TLS, tls=True)
-    return Held(idle, idle_tls, *await hold_inside(INSIDE))
+async def hold_both() -> Idle:
+    return Idle(await hold_idle(IDLE, tls=False), await hold_idle(IDLE_TLS, tls=True))
 
 
-def found(line: Line, designs: dict[str, Sequence[int]], held: Sequence[Held], took_s: float) -> Finding:
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Bytes for one more visitor inside."""
+
+    redis: float
+    process: float
+
+
+def found(
+    line: Line, designs: Mapping[str, Sequence[int]], idle: Sequence[Idle], inside: Inside, took_s: float
+) -> Finding:
     """As it is published."""
     ours = [one.redis for one in line.grown]
     longest = line.grown[-1].waiting
     per_visitor = {"waitroom": ours[-1] / longest, **{name: taken[-1] / longest for name, taken in designs.items()}}
-    spreads = {
-        "an idle connection": Spread.of([one.idle for one in held]),
-        "an idle connection over TLS": Spread.of([one.idle_tls for one in held]),
-        "a visitor inside": Spread.of([one.inside for one in held]),
-    }
-    inside_redis = Spread.of([one.inside_redis for one in held])
+    plain, tls = Spread.of([one.plain for one in idle]), Spread.of([one.tls for one in idle])
     return Finding(
         name="memory",
         question="What do those take who wait, who are connected, and who are inside?",
@@ -337,13 +345,9 @@ def found(line: Line, designs: dict[str, Sequence[int]], held: Sequence[Held], t
                 "One more",
                 ("what", "process (bytes)", "least to most", "Redis (bytes)"),
                 [
-                    (
-                        name,
-                        f"{one.median:,.0f}",
-                        f"{one.least:,.0f} to {one.most:,.0f}",
-                        f"{inside_redis.median:,.0f}" if name == "a visitor inside" else "0",
-                    )
-                    for name, one in spreads.items()
+                    ("idle connection", f"{plain.median:,.0f}", f"{plain.least:,.0f} to {plain.most:,.0f}", "0"),
+                    ("the same over TLS", f"{tls.median:,.0f}", f"{tls.least:,.0f} to {tls.most:,.0f}", "0"),
+                    ("visitor inside", f"{inside.process:,.0f}", "-", f"{inside.redis:,.0f}"),
                 ],
             ),
         ],
@@ -363,40 +367,48 @@ def found(line: Line, designs: dict[str, Sequence[int]], held: Sequence[Held], t
                 line.growth / MIB,
                 "MiB",
             ),
-            Target("an idle connection", "at most", 20.0, spreads["an idle connection"].median / KIB, "KiB"),
+            Target("an idle connection", "at most", 20.0, plain.median / KIB, "KiB"),
         ],
         remarks=REMARKS,
-        runs={"line": asdict(line), "designs": designs, "held": [asdict(one) for one in held]},
+        runs={
+            "line": asdict(line),
+            "designs": designs,
+            "idle": [asdict(one) for one in idle],
+            "inside": asdict(inside),
+        },
     )
 
 
 SETTING = f"""\
 One process of waitroom, with a Redis that logs each write, as the embedded one does. A line grows from 1,000 to
-1,000,000 visitors; each of them asks for the place once, with a ticket of its own and a request as a browser writes it
-(about 700 bytes), by {CONNECTIONS} connections. Of Redis all keys of the line are counted, to the byte (`MEMORY USAGE`);
-of the process, the pages that only it has, supervisor included. The other designs are what is usually built: a sorted
-set of places by the time of arrival, with ids of sessions of 32 characters, and beside it when each was heard of last.
-Theirs is counted by `MEMORY STATS`: all that is allocated, but for what Redis began with, clients, log and scripts.
+1,000,000 visitors; each of them asks for the place once, with a ticket of its own and a request as a browser writes
+it (about 700 bytes), by {CONNECTIONS} connections. Of Redis all keys of the line are counted, to the byte (`MEMORY
+USAGE`); of the process, the pages that only it has, its supervisor's included. The other designs are what is usually
+built: a sorted set of places by the time of arrival, with ids of sessions of 32 characters, and beside it when each
+was heard of last. Theirs is counted by `MEMORY STATS`: all that is allocated, but for what Redis began with, clients,
+log, scripts.
 
-What one more takes is measured over {IDLE:,} connections ({IDLE_TLS:,} over TLS) on each of which one visitor asked once,
-and over {INSIDE:,} visitors who came in and asked for a page. Before, {WARM:,} others have asked, so that what a process
-has once does not count. The line grows once, and the rest is the median of the rounds."""
+What one more takes is measured over {IDLE:,} connections ({IDLE_TLS:,} over TLS) on each of which one visitor asked
+once, and over {INSIDE:,} visitors who came in and asked for a page. Before, {WARM:,} others have asked, so that what
+a process has once does not count. The line grows once, visitors come in once, and what a connection takes is the
+median of the rounds."""
 REMARKS = [
-    "A line takes two bits for each number, of who was seen in this presence window and in the last one. Redis allocates "
-    "ahead as a string grows, which is why the figure moves between one and the next power of two. Who has left takes "
+    "A line takes two bits for each number, of who was seen in this presence window and in the last one. Redis "
+    "allocates ahead as a string grows, so that the figure moves between one and two times that. Who has left takes "
     "these bits, too, until the head of the line has passed.",
-    "The process has one bit for each that waits, twice: its last two snapshots. The rest of its growth is what is "
+    "The process has a bit for each that waits, twice: its last two snapshots. The rest of its growth is what is "
     "remembered of requests, which is bounded by bytes.",
-    "Memory of the kernel is not counted: sockets with empty buffers take about 2 to 4 KB each, whoever has them.",
-    "Over TLS a connection costs far more, which is OpenSSL's state and uvloop's buffer for each: nginx, which can "
-    "share buffers, needs less. Where many thousands stay connected, let a balancer in front end TLS.",
-    "Who is inside is remembered with the admission, so that it is not verified again: where 100,000 are, the "
-    "process takes about 100 MB for that, and no more however many there are.",
+    "A connection keeps its visitor's last request, since the next one is most often the same.",
+    "The kernel's memory is not counted: whoever serves it, a connection takes some KB there.",
+    "Over TLS a connection costs far more: OpenSSL's state, and buffers of its own, on top of uvloop's. Where many "
+    "thousands stay connected over TLS, let a balancer in front end it.",
+    "Who is inside is remembered with the admission, so that it is verified once. At most 100,000 are, for about 100 "
+    "MB in one process; beyond that, those that were found good longest ago are verified again.",
 ]
 
 
 @click.command(help=__doc__)
-@rounds_option(default=3)
+@rounds_option()
 @out_option
 def command(rounds: int, out: Path) -> None:
     begun_s = time.monotonic()
@@ -409,8 +421,10 @@ def command(rounds: int, out: Path) -> None:
         designs = {name: design_bytes(come, SIZES) for name, come in DESIGNS.items()}
         status.update(f"{SIZES[-1]:,} visitors poll")
         line = uvloop.run(grow(SIZES))
-        held = []
+        status.update(f"{INSIDE:,} visitors come in")
+        inside = Inside(*uvloop.run(hold_inside(INSIDE)))
+        idle = []
         for number in range(rounds):
-            status.update(f"round {number + 1} of {rounds}: connections, and visitors inside")
-            held.append(uvloop.run(hold()))
-    deliver(found(line, designs, held, time.monotonic() - begun_s), out)
+            status.update(f"round {number + 1} of {rounds}: connections")
+            idle.append(uvloop.run(hold_both()))
+    deliver(found(line, designs, idle, inside, time.monotonic() - begun_s), out)

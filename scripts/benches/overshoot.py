@@ -6,11 +6,11 @@ PER_MINUTE_MS = 60_000
 
 
 def most_over_rate(calls_ms: Sequence[float], rate_per_minute: float, burst: int) -> float:
-    """By how many calls the bound `burst + rate × time` was exceeded at most, over all intervals (I2). Negative: so
+    """By how many calls the bound `burst + rate * time` was exceeded at most, over all intervals (I2). Negative: so
     many were left in the fullest. The moments may come in any order.
 
     Of all intervals the fullest begin and end with a call. With the i-th at t, an interval from i to j has j - i + 1
-    calls, and is over by (j + 1 - rate × t_j) - (i - rate × t_i) - burst: it is enough to know, for each j, the least
+    calls, and is over by (j + 1 - rate * t_j) - (i - rate * t_i) - burst: it is enough to know, for each j, the least
     that any i up to it has of the second.
     """
     worst, least_begin = float("-inf"), float("inf")

@@ -221,13 +221,14 @@ class Contenders:
         port = _free_port()
         return self._nginx(name, NGINX_PROXY.format(origin=origin, port=port, buffers=buffers), port)
 
-    def configured(self, configuration: str, **values: object) -> Server:
+    def configured(self, configuration: str, core: int | None = MEASURED, **values: object) -> Server:
         """A waitroom by a configuration of the caller's own, in which {port}, {admin} and {folder} stand for this
         server's, and each of the values for itself."""
         port, admin, folder = _free_port(), _free_port(), self._own("configured")
         config = folder / "waitroom.toml"
         config.write_text(configuration.format(port=port, admin=admin, folder=folder, **values))
-        return self._start("configured", [sys.executable, "-m", "waitroom", "serve", "--config", str(config)], port)
+        command = [sys.executable, "-m", "waitroom", "serve", "--config", str(config)]
+        return self._start("configured", command, port, core)
 
     def _answering(self, name: str, kind: str, fields: str, body: str, core: int) -> Server:
         port = _free_port()
