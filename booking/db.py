@@ -31,6 +31,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from booking import mysql
 from booking.errors import DatabaseUnavailable, OutcomeUnknown, Problem
 
 P = ParamSpec("P")
@@ -70,6 +71,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
         self.engine = _engine(self._url)
+        self._reading = self.engine.execution_options(reads=True)
         self._writing = self.engine.execution_options(writes=True)
         # Called after each commit with the flights whose seats changed hands; must not raise, nor take long.
         self.when_touched: list[Callable[[frozenset[int]], None]] = []
@@ -102,7 +104,7 @@ class Database:
         On MySQL each statement sees what is committed by then, on SQLite all see the same moment.
         """
         with self._translated(), self._observed(name):
-            async with self._connection(self.engine) as connection:
+            async with self._connection(self._reading) as connection:
                 connection.info[NAME] = name
                 yield connection
 
@@ -257,14 +259,20 @@ def _engine(url: URL) -> AsyncEngine:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
-    return create_async_engine(
-        url,
+    engine = create_async_engine(
+        mysql.by_own_dialect(url),
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_pre_ping=True,
-        isolation_level="READ COMMITTED",
-        connect_args={"connect_timeout": 5, "init_command": f"SET SESSION innodb_lock_wait_timeout={LOCK_WAIT_S}"},
+        connect_args={
+            "autocommit": True,
+            "connect_timeout": 5,
+            "init_command": f"SET SESSION innodb_lock_wait_timeout={LOCK_WAIT_S}",
+        },
     )
+    event.listen(engine.sync_engine, "connect", _prepare_mysql)
+    event.listen(engine.sync_engine, "begin", _begin_mysql)
+    return engine
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
@@ -279,3 +287,14 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare_mysql(connection: DBAPIConnection, _record: object) -> None:
+    with contextlib.closing(connection.cursor()) as cursor:
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+
+def _begin_mysql(connection: Connection) -> None:
+    # Each statement of a reading sees what is committed by then: it needs no transaction around them.
+    if not connection.get_execution_options().get("reads", False):
+        connection.exec_driver_sql("BEGIN")

@@ -22,9 +22,11 @@ class Cut(Enum):
 
 
 class Line:
-    """`cut_at` has the line cut once: at the next COMMIT of a transaction that has sent a statement beginning so."""
+    """`cut_at` has the line cut once: at the next COMMIT of a transaction that has sent a statement beginning so.
+    `sent` has all that clients have sent by now, packet by packet."""
 
     def __init__(self, server: Path) -> None:
+        self.sent: list[bytes] = []
         self._server = server
         self._own = tempfile.TemporaryDirectory(prefix="line-")
         self.socket = Path(self._own.name) / "s"
@@ -75,6 +77,7 @@ class Line:
             header = await from_site.readexactly(HEADER)
             body = await from_site.readexactly(int.from_bytes(header[:3], "little"))
             statements.append(body)
+            self.sent.append(body)
             if body == COMMIT:
                 cut = self._cut_of(statements)
                 statements.clear()

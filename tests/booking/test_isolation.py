@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, insert, select, text, update
+from sqlalchemy import event, insert, select, update
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -44,8 +44,9 @@ async def rename(connection: AsyncConnection) -> None:
 
 
 async def count_up_late(connection: AsyncConnection, db: Database, isolation: str) -> None:
-    """Reads, and writes what it has read when a rival has changed the row."""
-    await connection.execute(text(f"SET TRANSACTION ISOLATION LEVEL {isolation}"))
+    """Begins anew by another isolation, reads, and writes what it has read when a rival has changed the row."""
+    for statement in ("ROLLBACK", f"SET TRANSACTION ISOLATION LEVEL {isolation}", "BEGIN"):
+        await connection.exec_driver_sql(statement)
     seen = (await connection.execute(select(accounts))).one()
     if seen.name == "Ada":
         await db.write(rename)
