@@ -10,6 +10,8 @@ from booking.tables import BookingState, audit_log
 SWEEPER = "sweeper"
 GATEWAY = "gateway"
 
+_ADD = insert(audit_log)
+
 
 def account(account_id: int) -> str:
     """The actor that an account is."""
@@ -28,14 +30,13 @@ async def record(
     **detail: object,
 ) -> None:
     """Adds a line, in the transaction of what it tells. `before` and `after` where the booking's state changed."""
-    await connection.execute(
-        insert(audit_log).values(
-            at_s=now_s,
-            booking_id=booking_id,
-            actor=actor,
-            event=event,
-            before=before,
-            after=after,
-            detail=json.dumps(detail, separators=(",", ":")),
-        )
-    )
+    line = {
+        "at_s": now_s,
+        "booking_id": booking_id,
+        "actor": actor,
+        "event": event,
+        "before": before,
+        "after": after,
+        "detail": json.dumps(detail, separators=(",", ":")),
+    }
+    await connection.execute(_ADD, line)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select, update
+from sqlalchemy import Row, Select, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking import audit, flights, refunds, steps, stock
@@ -26,6 +26,16 @@ from booking.sentences import say
 from booking.steps import UNPAID
 from booking.tables import BookingState, bookings, passengers
 from booking.tables import flights as flights_table
+
+_OF_ID = select(bookings).where(bookings.c.id == bindparam("id"))
+_OF_ACCOUNT = select(bookings).where(bookings.c.account_id == bindparam("account_id"))
+_OWNED = _OF_ACCOUNT.where(bookings.c.reference == bindparam("reference"))
+_PARTIES = (
+    select(passengers)
+    .where(passengers.c.booking_id.in_(bindparam("booking_ids", expanding=True)))
+    .order_by(passengers.c.booking_id, passengers.c.position)
+)
+_FLIGHTS = select(flights_table).where(flights_table.c.id.in_(bindparam("flight_ids", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +116,18 @@ async def find(db: Database, account_id: int, reference: str) -> Booking:
 async def of_account(db: Database, account_id: int) -> list[Booking]:
     """All bookings of an account, those of the latest flights first. The same few queries, however many there are."""
     async with db.reading("bookings_of_account") as connection:
-        found = await _load(connection, bookings.c.account_id == account_id)
+        found = await _load(connection, _OF_ACCOUNT, account_id=account_id)
     return sorted(found, key=lambda booking: (booking.flight.departs_s, booking.id), reverse=True)
 
 
 async def of_id(connection: AsyncConnection, booking_id: int) -> Booking:
     """For whoever acts for the site, and not for an account."""
-    return (await _load(connection, bookings.c.id == booking_id))[0]
+    return (await _load(connection, _OF_ID, id=booking_id))[0]
 
 
 async def owned(connection: AsyncConnection, account_id: int, reference: str) -> Booking:
     """Raises Unknown, also where the booking is someone else's."""
-    found = await _load(connection, (bookings.c.account_id == account_id) & (bookings.c.reference == reference))
+    found = await _load(connection, _OWNED, account_id=account_id, reference=reference)
     if not found:
         raise Unknown(say("You have no booking %(reference)s.", reference=reference), link="/trips")
     return found[0]
@@ -198,22 +208,23 @@ def _require_cancellable(booking: Booking, now_s: int) -> None:
         raise NotCancellable(booking.reference, booking.state)
 
 
-async def _load(connection: AsyncConnection, of: ColumnElement[bool]) -> list[Booking]:
-    """Four queries, whatever is asked for."""
-    rows = list(await connection.execute(select(bookings).where(of)))
+async def _load(connection: AsyncConnection, query: Select[Any], **of: object) -> list[Booking]:
+    """Four queries at most, whatever is asked for."""
+    rows = list(await connection.execute(query, of))
     ids = [row.id for row in rows]
     parties: dict[int, list[Passenger]] = defaultdict(list)
-    query = select(passengers).where(passengers.c.booking_id.in_(ids))
-    for row in await connection.execute(query.order_by(passengers.c.booking_id, passengers.c.position)):
+    for row in await connection.execute(_PARTIES, {"booking_ids": ids}):
         party = Passenger(row.position, row.seat, row.cabin, row.price_minor, row.name, row.ticket)
         parties[row.booking_id].append(party)
     flown = await _flights_of(connection, {row.flight_id for row in rows})
-    money = await refunds.of_bookings(connection, ids)
+    # Nothing can come back of what nobody has begun to pay.
+    paid = [row.id for row in rows if row.state != BookingState.HELD]
+    money = await refunds.of_bookings(connection, paid) if paid else {}
     return [_booking(row, flown[row.flight_id], parties[row.id], money.get(row.id, refunds.NOTHING)) for row in rows]
 
 
 async def _flights_of(connection: AsyncConnection, ids: Collection[int]) -> dict[int, Flight]:
-    rows = list(await connection.execute(select(flights_table).where(flights_table.c.id.in_(ids))))
+    rows = list(await connection.execute(_FLIGHTS, {"flight_ids": list(ids)}))
     return {flight.id: flight for flight in await flights.with_cabins(connection, rows)}
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking.airports import AIRPORTS, Airport
@@ -19,6 +19,13 @@ from booking.tables import SeatState, bookings, flight_cabins, flights, seats
 
 # So long after the end of a hold its seats stay with an open payment whose gateway does not answer.
 PAYING_GRACE_S = 600
+
+_OF_ID = select(flights).where(flights.c.id == bindparam("id"))
+_CABINS = (
+    select(flight_cabins)
+    .where(flight_cabins.c.flight_id.in_(bindparam("flight_ids", expanding=True)))
+    .order_by(flight_cabins.c.cabin)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +147,7 @@ async def find(db: Database, flight_id: int) -> Flight:
 
 async def of_id(connection: AsyncConnection, flight_id: int) -> Flight:
     """Raises Unknown."""
-    rows = list(await connection.execute(select(flights).where(flights.c.id == flight_id)))
+    rows = list(await connection.execute(_OF_ID, {"id": flight_id}))
     if not rows:
         raise unknown(flight_id)
     return (await with_cabins(connection, rows))[0]
@@ -148,9 +155,8 @@ async def of_id(connection: AsyncConnection, flight_id: int) -> Flight:
 
 async def with_cabins(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[Flight]:
     """The flights of rows that have all columns of `flights`, by one query for all their cabins."""
-    query = select(flight_cabins).where(flight_cabins.c.flight_id.in_({row.id for row in rows}))
     offers: dict[int, list[CabinOffer]] = {}
-    for row in await connection.execute(query.order_by(flight_cabins.c.cabin)):
+    for row in await connection.execute(_CABINS, {"flight_ids": [row.id for row in rows]}):
         offers.setdefault(row.flight_id, []).append(CabinOffer(Cabin(row.cabin), row.price_minor, row.seats, row.free))
     return [_flight(row, tuple(offers.get(row.id, ()))) for row in rows]
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, insert, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +28,22 @@ LONGEST_LABEL = 4
 # How many lapsed holds one transaction ends: few, so that nobody waits long for their seats.
 EXPIRED_AT_ONCE = 20
 
+_OTHER_HOLD = (
+    select(bookings.c.reference, bookings.c.account_id)
+    .where(
+        bookings.c.unpaid == 1,
+        or_(
+            and_(bookings.c.account_id == bindparam("account_id"), bookings.c.flight_id == bindparam("flight_id")),
+            bookings.c.admission == bindparam("admission"),
+        ),
+    )
+    .limit(1)
+)
+_WISHED = select(seats).where(
+    seats.c.flight_id == bindparam("flight_id"), seats.c.label.in_(bindparam("labels", expanding=True))
+)
+_ADD_PASSENGERS = insert(passengers)
+
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
@@ -39,11 +55,13 @@ class Buyer:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Seats of one flight, each with the version that the buyer saw, or None where they saw none."""
+    """Seats of one flight, each with the version that the buyer saw, or None where they saw none; and in their order
+    who is to sit there, where that is known already."""
 
     flight_id: int
     seats: tuple[tuple[str, int | None], ...]
     fare: str
+    names: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -71,13 +89,20 @@ def parse_wish(flight_id: int, chosen: Sequence[tuple[str, int | None]], fare: s
 async def hold(db: Database, buyer: Buyer, wish: Wish, now_s: int, hold_s: int, once: once.Once | None = None) -> str:
     """Takes the seats until `hold_s` from now, or the departure. Returns the reference of the new booking.
 
+    What stands in the way may have lapsed: then it is ended, and the wish comes again. As a rule nothing does, so that
+    nobody looks for it beforehand.
+
     Raises Unknown, FlightDeparted, SeatTaken, AlreadyHolding (one unpaid booking per account and flight) and
     AdmissionHolding (one per admission).
     """
     if once and once.effect:
         return once.effect
-    await expire(db, now_s, bookings.c.flight_id == wish.flight_id)
-    await expire(db, now_s, bookings.c.admission == buyer.admission)
+    in_the_way = or_(bookings.c.flight_id == wish.flight_id, bookings.c.admission == buyer.admission)
+    try:
+        return await db.write(take_seats, buyer, wish, now_s, hold_s, once)
+    except (SeatTaken, AlreadyHolding, AdmissionHolding):
+        if not await expire(db, now_s, in_the_way):
+            raise
     return await db.write(take_seats, buyer, wish, now_s, hold_s, once)
 
 
@@ -129,10 +154,8 @@ async def take_seats(
 
 
 async def _require_no_other_hold(connection: AsyncConnection, buyer: Buyer, flight_id: int) -> None:
-    same_flight = and_(bookings.c.account_id == buyer.account_id, bookings.c.flight_id == flight_id)
-    same = or_(same_flight, bookings.c.admission == buyer.admission)
-    query = select(bookings.c.reference, bookings.c.account_id).where(bookings.c.unpaid == 1, same).limit(1)
-    other = (await connection.execute(query)).one_or_none()
+    same = {"account_id": buyer.account_id, "flight_id": flight_id, "admission": buyer.admission}
+    other = (await connection.execute(_OTHER_HOLD, same)).one_or_none()
     if other is None:
         return
     raise AlreadyHolding(other.reference) if other.account_id == buyer.account_id else AdmissionHolding
@@ -140,8 +163,8 @@ async def _require_no_other_hold(connection: AsyncConnection, buyer: Buyer, flig
 
 async def _cabins_of(connection: AsyncConnection, flight: Flight, wish: Wish) -> dict[str, str]:
     """The cabin of each seat wished for. Raises Unknown if there is no such seat, and SeatTaken if one is gone."""
-    query = select(seats).where(seats.c.flight_id == flight.id, seats.c.label.in_(wish.labels))
-    found = {row.label: row for row in await connection.execute(query)}
+    wished = {"flight_id": flight.id, "labels": wish.labels}
+    found = {row.label: row for row in await connection.execute(_WISHED, wished)}
     missing = [label for label in wish.labels if label not in found]
     if missing:
         raise Unknown(
@@ -168,11 +191,19 @@ async def _insert(connection: AsyncConnection, actor: str, now_s: int, **values:
 async def _add_passengers(
     connection: AsyncConnection, booking_id: int, wish: Wish, cabins: Mapping[str, str], prices: Sequence[int]
 ) -> None:
+    names = wish.names or (None,) * len(prices)
     rows = [
-        {"booking_id": booking_id, "position": position, "seat": label, "cabin": cabins[label], "price_minor": price}
-        for position, (label, price) in enumerate(zip(wish.labels, prices, strict=True), 1)
+        {
+            "booking_id": booking_id,
+            "position": position,
+            "seat": label,
+            "cabin": cabins[label],
+            "price_minor": price,
+            "name": name,
+        }
+        for position, (label, price, name) in enumerate(zip(wish.labels, prices, names, strict=True), 1)
     ]
-    await connection.execute(insert(passengers), rows)
+    await connection.execute(_ADD_PASSENGERS, rows)
 
 
 async def _any_lapsed(db: Database, now_s: int, *of: ColumnElement[bool]) -> bool:

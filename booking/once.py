@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +21,24 @@ from booking.tables import KeyState, idempotency_keys
 LOCK_S = 60
 # So long after its first use a key is known.
 LIFE_S = 86_400
+
+_ADD = insert(idempotency_keys)
+_MARK = (
+    update(idempotency_keys)
+    .where(idempotency_keys.c.id == bindparam("once_id"), idempotency_keys.c.effect.is_(None))
+    .values(effect=bindparam("marked"))
+)
+_FINISH = (
+    update(idempotency_keys)
+    .where(idempotency_keys.c.id == bindparam("once_id"))
+    .values(
+        state=KeyState.DONE,
+        status=bindparam("its_status"),
+        headers=bindparam("its_headers"),
+        body=bindparam("its_body"),
+        locked_until_s=bindparam("now_s"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +82,7 @@ async def mark(connection: AsyncConnection, once: Once | None, effect: str) -> N
     a rival whose lock ran out has done it, and the next attempt finds its effect."""
     if once is None:
         return
-    is_first = (idempotency_keys.c.id == once.id) & idempotency_keys.c.effect.is_(None)
-    if not changed_one(await connection.execute(update(idempotency_keys).where(is_first).values(effect=effect))):
+    if not changed_one(await connection.execute(_MARK, {"once_id": once.id, "marked": effect})):
         raise KeyInUse
 
 
@@ -75,10 +92,14 @@ async def purge(db: Database, now_s: int) -> int:
 
 
 async def _begin_key(connection: AsyncConnection, scope: str, key: str, fingerprint: str, now_s: int) -> Once | Replay:
-    query = select(idempotency_keys).where(idempotency_keys.c.scope == scope, idempotency_keys.c.key == key)
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
+    # As a rule it is new: whether it is, the unique key tells.
+    try:
         return await _new_key(connection, scope, key, fingerprint, now_s)
+    except IntegrityError:
+        query = select(idempotency_keys).where(idempotency_keys.c.scope == scope, idempotency_keys.c.key == key)
+        row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise StaleError
     if row.fingerprint != fingerprint:
         raise KeyReused
     if row.state == KeyState.DONE:
@@ -87,6 +108,7 @@ async def _begin_key(connection: AsyncConnection, scope: str, key: str, fingerpr
 
 
 async def _new_key(connection: AsyncConnection, scope: str, key: str, fingerprint: str, now_s: int) -> Once:
+    """Raises IntegrityError where it is there."""
     values = {
         "scope": scope,
         "key": key,
@@ -95,10 +117,7 @@ async def _new_key(connection: AsyncConnection, scope: str, key: str, fingerprin
         "locked_until_s": now_s + LOCK_S,
         "created_s": now_s,
     }
-    try:
-        result = await connection.execute(insert(idempotency_keys).values(**values))
-    except IntegrityError as exc:
-        raise StaleError from exc
+    result = await connection.execute(_ADD, values)
     return Once(inserted_id(result))
 
 
@@ -116,17 +135,8 @@ async def _take_over(connection: AsyncConnection, row: Row[tuple[object, ...]], 
 
 
 async def _finish_key(connection: AsyncConnection, once: Once, answer: Replay, now_s: int) -> None:
-    await connection.execute(
-        update(idempotency_keys)
-        .where(idempotency_keys.c.id == once.id)
-        .values(
-            state=KeyState.DONE,
-            status=answer.status,
-            headers=json.dumps(dict(answer.headers)),
-            body=answer.body,
-            locked_until_s=now_s,
-        )
-    )
+    kept = {"its_status": answer.status, "its_headers": json.dumps(dict(answer.headers)), "its_body": answer.body}
+    await connection.execute(_FINISH, {"once_id": once.id, "now_s": now_s, **kept})
 
 
 async def _release_key(connection: AsyncConnection, once: Once) -> None:

@@ -17,6 +17,8 @@ from booking.tables import DeliveryState, outbox
 # In the payload as it is kept. It is not handed on: receivers are not ours.
 TRACE = "_traceparent"
 
+_ADD = insert(outbox)
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -44,16 +46,15 @@ async def announce(
     """Has a message sent once this transaction is committed, and never otherwise. `key` is the message's own."""
     if trace := trace_parent.current.get():
         payload = payload | {TRACE: trace}
-    await connection.execute(
-        insert(outbox).values(
-            key=key,
-            kind=kind,
-            event=event,
-            address=address,
-            payload=json.dumps(payload, separators=(",", ":")),
-            state=DeliveryState.DUE,
-            attempts=0,
-            due_s=now_s,
-            created_s=now_s,
-        )
-    )
+    message = {
+        "key": key,
+        "kind": kind,
+        "event": event,
+        "address": address,
+        "payload": json.dumps(payload, separators=(",", ":")),
+        "state": DeliveryState.DUE,
+        "attempts": 0,
+        "due_s": now_s,
+        "created_s": now_s,
+    }
+    await connection.execute(_ADD, message)

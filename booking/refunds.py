@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking import audit, steps
@@ -18,6 +18,13 @@ from booking.tables import BookingState, PaymentState, RefundState, payments, re
 
 # How many refunds one round does.
 AT_ONCE = 100
+
+_SUMS = (
+    select(payments.c.booking_id, refunds.c.state, func.sum(refunds.c.amount_minor).label("sum"))
+    .join_from(refunds, payments)
+    .where(payments.c.booking_id.in_(bindparam("booking_ids", expanding=True)))
+    .group_by(payments.c.booking_id, refunds.c.state)
+)
 
 log = logging.getLogger(__name__)
 
@@ -67,14 +74,8 @@ async def make_due(
 
 async def of_bookings(connection: AsyncConnection, booking_ids: Collection[int]) -> dict[int, Back]:
     """What went or goes back, of each booking of which something does."""
-    query = (
-        select(payments.c.booking_id, refunds.c.state, func.sum(refunds.c.amount_minor).label("sum"))
-        .join_from(refunds, payments)
-        .where(payments.c.booking_id.in_(booking_ids))
-        .group_by(payments.c.booking_id, refunds.c.state)
-    )
     sums: dict[int, dict[str, int]] = defaultdict(dict)
-    for row in await connection.execute(query):
+    for row in await connection.execute(_SUMS, {"booking_ids": list(booking_ids)}):
         sums[row.booking_id][row.state] = int(row.sum)
     return {
         booking_id: Back(of.get(RefundState.REFUNDED, 0), of.get(RefundState.DUE, 0)) for booking_id, of in sums.items()

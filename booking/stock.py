@@ -8,12 +8,38 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Row, and_, bindparam, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking.db import changed_one, touch
 from booking.errors import SeatTaken
 from booking.tables import SeatState, flight_cabins, passengers, seats
+
+# Instead of an empty list, which a database is asked for in a roundabout way.
+_NO_SEAT = ("", 0)
+_OF_PARTY = and_(seats.c.flight_id == bindparam("flight"), seats.c.label.in_(bindparam("labels", expanding=True)))
+_TAKE = (
+    update(seats)
+    # The labels stand apart from the versions, so that the key leads straight to the rows.
+    .where(
+        _OF_PARTY,
+        seats.c.state == SeatState.FREE,
+        or_(
+            seats.c.label.in_(bindparam("unseen", expanding=True)),
+            tuple_(seats.c.label, seats.c.version).in_(bindparam("as_seen", expanding=True)),
+        ),
+    )
+    .values(state=SeatState.HELD, booking_id=bindparam("booking"), version=seats.c.version + 1)
+)
+_OWNERS = select(seats.c.label, seats.c.booking_id).where(_OF_PARTY)
+_FREE_AFTER = flight_cabins.c.free + bindparam("more", type_=Integer)
+_COUNT_FREE = (
+    update(flight_cabins)
+    .where(flight_cabins.c.flight_id == bindparam("flight"), flight_cabins.c.cabin == bindparam("its_cabin"))
+    .where(_FREE_AFTER.between(0, flight_cabins.c.seats))
+    .values(free=_FREE_AFTER)
+)
+_PARTY = select(passengers).where(passengers.c.booking_id == bindparam("booking")).order_by(passengers.c.position)
 
 
 class RecordsDisagreeError(Exception):
@@ -22,22 +48,15 @@ class RecordsDisagreeError(Exception):
 
 async def take(connection: AsyncConnection, flight_id: int, wanted: Mapping[str, int | None], booking_id: int) -> None:
     """The sale itself: free seats, each of the version that was seen, if any, become a booking's. Raises SeatTaken."""
-    of_party = and_(seats.c.flight_id == flight_id, seats.c.label.in_(sorted(wanted)))
-    as_seen = [
-        and_(seats.c.label == label, seats.c.version == version)
-        for label, version in wanted.items()
-        if version is not None
-    ]
-    unseen = seats.c.label.in_([label for label, version in wanted.items() if version is None])
-    result = await connection.execute(
-        update(seats)
-        # The labels stand apart from the versions, so that the key leads straight to the rows.
-        .where(of_party, seats.c.state == SeatState.FREE, or_(unseen, *as_seen))
-        .values(state=SeatState.HELD, booking_id=booking_id, version=seats.c.version + 1)
-    )
+    party = {"flight": flight_id, "labels": sorted(wanted)}
+    how_seen = {
+        "as_seen": [(label, version) for label, version in wanted.items() if version is not None] or [_NO_SEAT],
+        "unseen": [label for label, version in wanted.items() if version is None] or [_NO_SEAT[0]],
+    }
+    result = await connection.execute(_TAKE, {**party, **how_seen, "booking": booking_id})
     if result.rowcount == len(wanted):
         return
-    rows = await connection.execute(select(seats.c.label, seats.c.booking_id).where(of_party))
+    rows = await connection.execute(_OWNERS, party)
     raise SeatTaken(sorted(row.label for row in rows if row.booking_id != booking_id), flight_id)
 
 
@@ -85,13 +104,8 @@ async def take_again(connection: AsyncConnection, booking: Row[Any]) -> None:
 async def count_free(connection: AsyncConnection, flight_id: int, by_cabin: Mapping[str, int], sign: int) -> None:
     """Counts seats as free again (1) or as taken (-1). To be called last: it locks what every buyer needs."""
     for cabin, count in sorted(by_cabin.items()):
-        free_after = flight_cabins.c.free + sign * count
-        result = await connection.execute(
-            update(flight_cabins)
-            .where(flight_cabins.c.flight_id == flight_id, flight_cabins.c.cabin == cabin)
-            .where(free_after.between(0, flight_cabins.c.seats))
-            .values(free=free_after)
-        )
+        more = {"flight": flight_id, "its_cabin": cabin, "more": sign * count}
+        result = await connection.execute(_COUNT_FREE, more)
         if not changed_one(result):
             raise RecordsDisagreeError(f"flight {flight_id} has not {count} more {cabin} seats to count")
     touch(connection, flight_id)
@@ -99,8 +113,7 @@ async def count_free(connection: AsyncConnection, flight_id: int, by_cabin: Mapp
 
 async def party_of(connection: AsyncConnection, booking_id: int) -> list[Row[Any]]:
     """The passengers of a booking, in their order."""
-    query = select(passengers).where(passengers.c.booking_id == booking_id).order_by(passengers.c.position)
-    return list(await connection.execute(query))
+    return list(await connection.execute(_PARTY, {"booking": booking_id}))
 
 
 def _of_booking(booking: Row[Any], party: Iterable[Row[Any]]) -> ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """Bookings: seats held for a party, named, paid and given up again, each by its owner alone."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from aiohttp import web
@@ -18,15 +19,14 @@ from booking.tables import BookingState
 
 @signed_in
 async def hold(request: web.Request, account: Account) -> web.Response:
-    """The names may come along: they are checked before anything is held."""
+    """The names may come along, and are written down with the hold."""
     site, wished = request.app[SITE], await bodies.read(request, bodies.HoldWish)
     wish = holds.parse_wish(flight_id_of(request), wished.chosen, wished.fare)
     if wished.passengers is not None:
         bookings.parse_names(wished.passengers, len(wish.seats))
+        wish = replace(wish, names=bookings.parse_names(wished.names_by_seat(), len(wish.seats)))
     buyer = Buyer(account.id, request[ADMISSION].holder)
     reference = await holds.hold(site.db, buyer, wish, site.now_s(), site.hold_s, request.get(ONCE))
-    if wished.passengers is not None:
-        await bookings.name_passengers(site.db, account.id, reference, wished.names_by_seat(), site.now_s())
     headers = {"Location": f"/api/bookings/{reference}"}
     return await _shown(request, account, reference, status=HTTPStatus.CREATED, headers=headers)
 

@@ -101,6 +101,27 @@ async def test_whose_hold_expired_may_hold_again(site: Site, ada: Visitor, fligh
     assert (await ada.hold(flight_id, "7C")).status == 201
 
 
+async def test_whatever_has_lapsed_stands_in_nobodys_way(
+    site: Site, ada: Visitor, grace: Visitor, flight_id: int
+) -> None:
+    """Neither a hold of hers elsewhere, nor one of the seat that she wishes for, nor both."""
+    elsewhere = await add_flight(site.db, departure(number="H7 104"))
+    await ada.held(elsewhere, "7C")
+    await grace.held(flight_id, "7C")
+    site.clock.pass_s(HOLD_S)
+
+    assert (await ada.hold(flight_id, "7C")).status == 201
+
+
+async def test_names_that_come_with_a_hold_are_written_down_with_it(site: Site, ada: Visitor, flight_id: int) -> None:
+    """In the order of the seats as they were wished for, and not as a change of the booking."""
+    held = await ada.hold(flight_id, "7D", "7C", passengers=["Ada  Lovelace", "Grace Hopper"])
+
+    named = {passenger["seat"]: passenger["name"] for passenger in held.json["passengers"]}
+    assert named == {"7D": "Ada Lovelace", "7C": "Grace Hopper"}
+    assert await rows(site.db, select(bookings.c.version)) == [(0,)]
+
+
 async def test_departed_flights_are_not_sold(site: Site, ada: Visitor, flight_id: int) -> None:
     site.clock.pass_s(48 * HOUR_S)
     admitted = site.stranger(site.room.admission(exp=site.clock.now_s + 60))
