@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Table, func, select, update
+from sqlalchemy import ColumnElement, Row, Table, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking.db import Database
@@ -40,37 +40,41 @@ async def claim(db: Database, table: Table, now_s: int, most: int) -> Sequence[R
 
 async def _claim_due(connection: AsyncConnection, table: Table, now_s: int, most: int) -> Sequence[Row[Any]]:
     due = (
-        select(table.c.id)
+        select(*_as_claimed(table))
         .where(table.c.state == DeliveryState.DUE, table.c.due_s <= now_s)
         .order_by(table.c.due_s, table.c.id)
         .limit(most)
         # On SQLite this says nothing, and the transaction is the only writer.
         .with_for_update(skip_locked=True)
     )
-    ids = (await connection.execute(due)).scalars().all()
-    if not ids:
-        return []
-    await connection.execute(
-        update(table).where(table.c.id.in_(ids)).values(attempts=table.c.attempts + 1, due_s=now_s + LEASE_S)
-    )
-    claimed = select(table).where(table.c.id.in_(ids)).order_by(table.c.id)
-    return (await connection.execute(claimed)).all()
+    rows = (await connection.execute(due)).all()
+    if rows:
+        ids = [row.id for row in rows]
+        await connection.execute(
+            update(table).where(table.c.id.in_(ids)).values(attempts=table.c.attempts + 1, due_s=now_s + LEASE_S)
+        )
+    return rows
 
 
-async def done(db: Database, table: Table, row: Row[Any]) -> None:
-    """Ends a claimed row: nothing is left to do."""
-    await db.write(_end_claim, table, row, {"state": DeliveryState.DONE})
+def _as_claimed(table: Table) -> list[ColumnElement[Any]]:
+    """The columns of a row, `attempts` as it is once the row is claimed."""
+    return [*(c for c in table.c if c.name != "attempts"), (table.c.attempts + 1).label("attempts")]
+
+
+async def done(db: Database, table: Table, rows: Sequence[Row[Any]]) -> None:
+    """Ends claimed rows: nothing is left to do."""
+    await db.write(_end_claims, table, rows, {"state": DeliveryState.DONE})
 
 
 async def dead(db: Database, table: Table, row: Row[Any]) -> None:
     """Gives a claimed row up."""
-    await db.write(_end_claim, table, row, {"state": DeliveryState.DEAD})
+    await db.write(_end_claims, table, [row], {"state": DeliveryState.DEAD})
 
 
 async def later(db: Database, table: Table, row: Row[Any], now_s: int) -> int:
     """Puts a claimed row off; returns for how many seconds."""
     pause_s = _pause_s(row.attempts)
-    await db.write(_end_claim, table, row, {"due_s": now_s + pause_s})
+    await db.write(_end_claims, table, [row], {"due_s": now_s + pause_s})
     return pause_s
 
 
@@ -86,9 +90,13 @@ async def measure(db: Database, table: Table) -> Backlog:
     return Backlog(due.rows if due else 0, dead.rows if dead else 0, due.oldest_s if due else None)
 
 
-async def _end_claim(connection: AsyncConnection, table: Table, row: Row[Any], values: dict[str, object]) -> None:
-    is_ours = (table.c.id == row.id) & (table.c.attempts == row.attempts) & (table.c.state == DeliveryState.DUE)
-    await connection.execute(update(table).where(is_ours).values(**values))
+async def _end_claims(
+    connection: AsyncConnection, table: Table, rows: Sequence[Row[Any]], values: dict[str, object]
+) -> None:
+    """By the key first, so that it leads straight to the rows."""
+    is_one = table.c.id.in_([row.id for row in rows])
+    is_ours = or_(*(and_(table.c.id == row.id, table.c.attempts == row.attempts) for row in rows))
+    await connection.execute(update(table).where(is_one, is_ours, table.c.state == DeliveryState.DUE).values(**values))
 
 
 def _pause_s(attempts: int) -> int:

@@ -48,6 +48,9 @@ class Worker:
         self._now_s = now_s
         self._wake = asyncio.Event()
         self._under_way = 0
+        self._has_more = True
+        self._finished: list[Row[Any]] = []
+        self._writing_down = asyncio.Lock()
         self._stopping = False
 
     def __repr__(self) -> str:
@@ -91,7 +94,9 @@ class Worker:
     async def _claim(self) -> list[Row[Any]]:
         free = AT_ONCE - self._under_way
         try:
-            return list(await backlog.claim(self._db, self._table, self._now_s(), free)) if free else []
+            rows = await backlog.claim(self._db, self._table, self._now_s(), free) if free else []
+            self._has_more = len(rows) == free
+            return list(rows)
         except Problem as exc:
             log.warning("What is due in %s is not known: %s Asking again in %d s.", self._table, exc, LOOK_EVERY_S)
         except Exception:
@@ -105,7 +110,8 @@ class Worker:
 
     def _ended(self, _task: asyncio.Task[None]) -> None:
         self._under_way -= 1
-        self.poke()
+        if self._has_more:
+            self.poke()
 
     async def _attend(self, row: Row[Any]) -> None:
         """Never raises: a row whose end cannot be written down is due again when its lease has run out."""
@@ -130,7 +136,16 @@ class Worker:
             log.exception("%s %d failed. This is a fault of ours: please report it.", self._table, row.id)
             await self._put_off(row, repr(exc))
         else:
-            await backlog.done(self._db, self._table, row)
+            await self._write_down(row)
+
+    async def _write_down(self, row: Row[Any]) -> None:
+        """Ends a row together with those that finish meanwhile, in one transaction."""
+        self._finished.append(row)
+        await asyncio.sleep(0)
+        async with self._writing_down:
+            rows, self._finished = self._finished, []
+            if rows:
+                await backlog.done(self._db, self._table, rows)
 
     async def _put_off(self, row: Row[Any], reason: str) -> None:
         if row.attempts >= MOST_ATTEMPTS:

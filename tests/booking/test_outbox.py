@@ -66,6 +66,16 @@ async def test_what_is_announced_is_told_once(db: Database, clock: Clock) -> Non
     assert sorted(told.keys) == sorted(keys)
 
 
+async def test_what_is_told_at_one_time_is_written_down_at_one_time(db: Database, clock: Clock) -> None:
+    await announced(db, AT_ONCE)
+    written: list[str] = []
+    db.observe = lambda name, *_: written.append(name)
+
+    assert await worker(db, Told(), clock).work_off() == AT_ONCE
+    assert written.count("end_claims") == 1
+    assert (await backlog.measure(db, outbox)).due == 0
+
+
 async def test_what_is_not_committed_is_not_told(db: Database) -> None:
     async def fails(connection: AsyncConnection) -> None:
         await tell(connection, "held:1")
@@ -108,7 +118,7 @@ async def test_who_took_longer_than_the_lease_does_not_end_what_another_has_clai
     [slow] = await backlog.claim(db, outbox, NOW_S, 1)
     await backlog.claim(db, outbox, NOW_S + LEASE_S, 1)
 
-    await backlog.done(db, outbox, slow)
+    await backlog.done(db, outbox, [slow])
     await backlog.dead(db, outbox, slow)
 
     row = await only(db)

@@ -37,7 +37,7 @@ POINTS = [
         "ask",
         "settle_payment",
         "send",
-        "end_claim",
+        "end_claims",
         "cancel_booking",
         "refund",
         "refunded",
@@ -46,7 +46,7 @@ POINTS = [
 ]
 SENT_BUT_NOT_MARKED = {
     Point(is_after=True, what="send"),
-    Point(is_after=False, what="end_claim"),
+    Point(is_after=False, what="end_claims"),
     # While the money goes back, the mail of the cancellation may be on its way.
     *(Point(is_after, what) for what in ("refund", "refunded") for is_after in (False, True)),
 }
