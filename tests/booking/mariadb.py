@@ -6,6 +6,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, text
@@ -19,14 +20,15 @@ OPTIONS = ("--skip-networking", "--innodb-flush-log-at-trx-commit=2", "--innodb-
 
 
 class PrivateMariaDB:
-    """`url` leads SQLAlchemy to a database on it."""
+    """`url` leads SQLAlchemy to a database on it. Its owner chooses what it may lose for its speed by `options`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: Sequence[str] = OPTIONS) -> None:
         self._data = folder / "data"
         # A socket's path may have 107 characters, and a test's folder more.
         self._own = Path(tempfile.mkdtemp(prefix="mariadb-"))
         self.socket = self._own / "s"
         self._user = getpass.getuser()
+        self._chosen = options
         self._process: subprocess.Popen[bytes] | None = None
 
     def install(self) -> None:
@@ -36,7 +38,7 @@ class PrivateMariaDB:
             raise RuntimeError(f"{INSTALL} failed: {done.stdout[-1000:]} {done.stderr[-1000:]}")
 
     def start(self) -> None:
-        command = [str(SERVER), "--no-defaults", *self._options, f"--socket={self.socket}", *OPTIONS]
+        command = [str(SERVER), "--no-defaults", *self._options, f"--socket={self.socket}", *self._chosen]
         with (self._data / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + START_S
@@ -55,6 +57,12 @@ class PrivateMariaDB:
     def remove(self) -> None:
         self.kill()
         shutil.rmtree(self._own)
+
+    @property
+    def pid(self) -> int:
+        """While it runs."""
+        assert self._process
+        return self._process.pid
 
     def url(self, database: str) -> str:
         return f"mysql+aiomysql://root@localhost/{database}?unix_socket={self.socket}&charset=utf8mb4"
