@@ -107,6 +107,10 @@ class FrontConnection(asyncio.Protocol):
             now_s = self._host.now_s()
             if self._buffer:
                 self._buffer += data
+            elif self._last is not None and self._last[0] == data and not self._is_stalled:
+                self._since_s = now_s
+                self._begin(self._last[1], self._last[2], now_s)
+                return
             else:
                 self._buffer = data
                 self._since_s = now_s
@@ -298,13 +302,6 @@ class FrontConnection(asyncio.Protocol):
     def _read_request(self, now_s: float) -> bool:
         """Reads a request, if its head has come; says whether it had."""
         data = self._buffer
-        last = self._last
-        if last is not None and last[0] == data:
-            self._buffer = b""
-            self._body = None
-            self._exchange = exchange = Exchange(self, last[1], last[2], None, now_s)
-            self._host.handle(exchange)
-            return True
         if data.startswith(b"\r\n"):
             data = self._buffer = without_empty_lines(data)
         try:
@@ -316,15 +313,24 @@ class FrontConnection(asyncio.Protocol):
             return False
         head, target, body, end = request
         self._buffer = data[end:]
+        if body is None:
+            if end == len(data) <= REPEATED_BYTES:
+                self._last = data, head, target
+            self._begin(head, target, now_s)
+            return True
         self._body = body
-        if body is None and end == len(data) <= REPEATED_BYTES:
-            self._last = data, head, target
         self._exchange = exchange = Exchange(self, head, target, body, now_s)
-        if body and self._buffer:
+        if self._buffer:
             self._read_body(body, self._buffer)
         if not exchange.is_over:
             self._host.handle(exchange)
         return True
+
+    def _begin(self, head: RequestHead, target: Target, now_s: float) -> None:
+        """A request has come that is nothing but a head."""
+        self._body = None
+        self._exchange = exchange = Exchange(self, head, target, None, now_s)
+        self._host.handle(exchange)
 
     def _read_body(self, body: Body, data: bytes) -> None:
         exchange = self._exchange

@@ -16,9 +16,8 @@ class Traces(Protocol):
 class Records:
     """Counts and writes down. `traces` are for who sends exchanges on."""
 
-    traces: Traces | None = None
-
     def __init__(self, metrics: Metrics, access_log: AccessLog) -> None:
+        self.traces: Traces | None = None
         self._metrics = metrics
         self._access_log = access_log
         self.asked = metrics.asked

@@ -50,7 +50,6 @@ class Relay:
     """One exchange under way. All times are by a steady clock. What stands in the class is what most relays have, so
     that none has to set it."""
 
-    _asked_s = 0.0  # while no head has come
     _has_sent_body = False
     _is_ended = False
     _is_half_closed = False  # one side of the tunnel
@@ -61,9 +60,6 @@ class Relay:
     _deadline_s = 0.0
     _sent_s = 0.0
     _invite_s = 0.0
-    _task: asyncio.Task[OriginConnection] | asyncio.Task[None] | None = None
-    _pending: list[bytes] | None = None  # of the body, while there is no connection
-    _obeying: tuple[ResponseHead, Body | None, list[bytes], bool] | None = None
 
     def __init__(self, exchange: Exchange, room: Room, carry: Carry, ours: bytes, sender: Sender) -> None:
         """`ours` are the lines that are added to the request, with their ends."""
@@ -75,6 +71,10 @@ class Relay:
         self._terms = room.origin_terms
         self._origin: OriginOf | None = None
         self._connection: OriginConnection | None = None
+        self._task: asyncio.Task[OriginConnection] | asyncio.Task[None] | None = None
+        self._pending: list[bytes] | None = None  # of the body, while there is no connection
+        self._obeying: tuple[ResponseHead, Body | None, list[bytes], bool] | None = None
+        self._asked_s = 0.0  # while no head has come
 
     def __repr__(self) -> str:
         return f"<Relay to {self._origin!r} ended={self._is_ended}>"
@@ -82,20 +82,20 @@ class Relay:
     def start(self) -> None:
         """Sends the request to an origin."""
         exchange = self._exchange
-        self._asked_s = self._sender.now_s()
+        self._asked_s = now_s = self._sender.now_s()
         self._sender.asked(self._room.name)
         if not exchange.has_body:
             exchange.carrier = self
-            self._try()
+            self._try(now_s)
             return
-        self._try()
+        self._try(now_s)
         if not self._is_ended:
             exchange.carry(self)
 
-    def _try(self) -> None:
+    def _try(self, now_s: float) -> None:
         origin = self._sender.choose(self._room, None)
         if origin:
-            self._go(origin)
+            self._go(origin, now_s)
         else:
             self._fail(503)
 
@@ -104,17 +104,17 @@ class Relay:
         self._is_tried_again = True
         origin = self._sender.choose(self._room, failed)
         if origin:
-            self._go(origin)
+            self._go(origin, self._sender.now_s())
         return origin is not None
 
-    def _go(self, origin: OriginOf) -> None:
+    def _go(self, origin: OriginOf, now_s: float) -> None:
         self._origin = origin
         self._exchange.origin = origin.url
         # An origin that has closed one idle connection has closed the others, too.
         connection = None if self._is_tried_again else origin.take()
         self._is_reused = connection is not None
         if connection:
-            self._send(connection, origin)
+            self._send(connection, origin, now_s)
         else:
             self._task = task = origin.connect()
             task.add_done_callback(partial(self._connected, origin))
@@ -129,7 +129,7 @@ class Relay:
         elif self._is_ended:
             origin.give_back(task.result(), reusable=False)
         else:
-            self._send(task.result(), origin)
+            self._send(task.result(), origin, self._sender.now_s())
 
     def _unreachable(self, origin: OriginOf, exc: OriginError) -> None:
         origin.failed()
@@ -138,14 +138,14 @@ class Relay:
         if not self._is_ended and not (self._may_try_again() and self._try_another(origin)):
             self._fail(exc.status)
 
-    def _send(self, connection: OriginConnection, origin: OriginOf) -> None:
+    def _send(self, connection: OriginConnection, origin: OriginOf, now_s: float) -> None:
         exchange = self._exchange
         self._connection = connection
         request = exchange.head
         head = to_origin(
             request, exchange.target, self._ours, authority=origin.authority, is_chunked=exchange.is_upload_chunked
         )
-        self._sent_s = now_s = self._sender.now_s()
+        self._sent_s = now_s
         self._deadline_s = now_s + self._terms.response_s
         if exchange.has_body:
             head += self._begin_upload(now_s)
@@ -322,7 +322,7 @@ class Relay:
         ):
             self._let_go(reusable=False)
             self._is_tried_again = True
-            self._try()
+            self._try(self._sender.now_s())
         else:
             self._broke(why, 502)
 

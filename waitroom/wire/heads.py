@@ -106,10 +106,12 @@ class Block:
 
 class RequestHead:
     """A request up to its body. `path` is that of a target which is nothing but a path with or without a query, b""
-    for another. Never changed but for `found`, in which who handles it keeps what follows from it: a connection that
-    brings the same bytes again gives the same head again."""
+    for another; `goes_on` says whether the connection may behind the response (RFC 9112, section 9.3).
 
-    __slots__ = ("block", "found", "method", "minor", "path", "target")
+    Never changed but for `found`, in which who handles it keeps what follows from it: a connection that brings the same
+    bytes again gives the same head again."""
+
+    __slots__ = ("block", "found", "goes_on", "method", "minor", "path", "target")
 
     def __init__(self, method: bytes, target: bytes, minor: int, path: bytes, block: Block) -> None:
         self.method = method
@@ -117,6 +119,7 @@ class RequestHead:
         self.minor = minor
         self.path = path
         self.block = block
+        self.goes_on = b"close" not in block.said if minor else b"keep-alive" in block.said
         self.found: object | None = None
 
     @property
