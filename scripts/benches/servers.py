@@ -209,14 +209,6 @@ class Contenders:
         fields = "".join(f"add_header {name} '{value}' always; " for name, value in _foreign(reply))
         return self._answering("nginx-return", kind, fields, reply.body.decode(), MEASURED)
 
-    def zrank(self, origin: int, redis: str) -> Server:
-        """The waitroom again, with a ZRANK for each poll. It knows the same tickets by the same keys."""
-        port, admin, folder = _free_port(), _free_port(), self._folder / "waitroom"
-        config = folder / "zrank.toml"
-        ports = {"port": port, "admin": admin, "origin": origin}
-        config.write_text(WAITROOM.format(folder=folder, redis=redis, workers=1, **ports))
-        return self._start("zrank", [sys.executable, "-m", "scripts.benches.zrank_polls", str(config), redis], port)
-
     def _nginx_proxy(self, name: str, origin: int, buffers: str) -> Server:
         port = _free_port()
         return self._nginx(name, NGINX_PROXY.format(origin=origin, port=port, buffers=buffers), port)
