@@ -19,7 +19,7 @@ from scripts.benches.findings import Bar, Chart, Finding, Spread, Table, Target
 from scripts.benches.long_lines import let_come, spread
 from scripts.benches.machine import OTHERS, machine, need_two_cores, packages, told
 from scripts.benches.rounds import console, deliver, in_turn, out_option, rounds_option, seconds_option
-from scripts.benches.servers import APP, Contenders, Reply, Server, _free_port, get
+from scripts.benches.servers import APP, Contenders, Reply, Server, _free_port, get, program
 from scripts.benches.wrk import CONNECTIONS, Asked, Run, cpu_s, medians, run, times_as_fast
 from waitroom.cookies import ticket_cookie
 from waitroom.embedded import find_server
@@ -296,7 +296,7 @@ def command(rounds: int, seconds: int, out: Path) -> None:
         versions={
             **packages("waitroom", "uvloop", "aiohttp", "redis"),
             "Redis": told([find_server(), "--version"]),
-            "nginx": told(["/usr/sbin/nginx", "-v"]),
+            "nginx": told([program("nginx"), "-v"]),
             "wrk": told(["wrk", "-v"]),
         },
         took_s=time.monotonic() - started_s,

@@ -28,7 +28,6 @@ HUGE = 1_048_576
 # What the origin answers there; anywhere else it answers BODY.
 NOTHING_PATH, LARGE_PATH, HUGE_PATH, STREAM_PATH = "/nothing", "/large", "/huge", "/stream"
 PAGE, APP = "text/html", "application/json"
-PLACE = "/.waitroom/rooms/held/place"
 # What the system, or the front, adds by itself.
 OWN_FIELDS = {"content-type", "content-length", "date", "server", "connection", "keep-alive"}
 
@@ -256,11 +255,6 @@ def admitted(port: int) -> Asked:
     if any(".admission=" not in cookies for cookies in visitors):
         raise click.ClickException("waitroom did not let everybody in")
     return Asked("/page?day=1", PAGE, visitors)
-
-
-def waiting(port: int) -> Asked:
-    """Their places, asked for by visitors who wait."""
-    return Asked(PLACE, APP, [_visit(port, "/held/", "") for _ in range(CONNECTIONS)])
 
 
 def get(port: int, asked: Asked) -> Reply:
