@@ -129,7 +129,17 @@ def _wrk(port: int, asked: Asked, seconds: int, core: int) -> dict[str, int]:
         threads = len(asked.cookies) if asked.has_own_connections else 1
         script.write(SCRIPT % ("{" + cookies + "}", threads, asked.path, asked.accept))
         script.flush()
-        command = ["taskset", "-c", str(core), program, f"-t{threads}", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+        command = [
+            "taskset",
+            "-c",
+            str(core),
+            program,
+            f"-t{threads}",
+            f"-c{CONNECTIONS}",
+            f"-d{seconds}s",
+            "--timeout",
+            "10s",
+        ]
         url = f"http://127.0.0.1:{port}"
         told = subprocess.run([*command, "-s", script.name, url], capture_output=True, text=True, check=True).stdout
     figures: dict[str, int] = json.loads(told.partition("\nfigures ")[2])
