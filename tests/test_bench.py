@@ -99,8 +99,8 @@ def test_the_report_says_what_was_reached_and_where_we_lose(tmp_path: Path) -> N
     done = CliRunner().invoke(report.command, ["--folder", str(folder)])
     assert done.exit_code == 0, done.output
     page = (tmp_path / "benchmarks.md").read_text()
-    assert "| [forward](#how-fast-is-forward) | of nginx's speed | at least 0.6 | 0.5 | **no** |" in page
-    assert r"| [poll](#how-fast-is-poll) | same \| cost | at most 5 % | 3 % | yes |" in page
+    assert "| [forward](#how-fast-is-forward): of nginx's speed | at least 0.6 | 0.5 | **no** |" in page
+    assert r"| [poll](#how-fast-is-poll): same \| cost | at most 5 % | 3 % | yes |" in page
     assert page.index("## How fast is forward?") < page.index("## How fast is poll?"), (
         "not in the order of the questions"
     )

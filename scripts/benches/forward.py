@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from scripts.benches.findings import Bar, Chart, Finding, Spread, Table, Target
+from scripts.benches.findings import Bar, Chart, Finding, Spread, Table, Target, number
 from scripts.benches.machine import OTHERS, machine, need_two_cores, packages, told
 from scripts.benches.peers import VERSIONS
 from scripts.benches.rounds import console, deliver, in_turn, out_option, rounds_option, seconds_option
@@ -214,8 +214,8 @@ def _row(name: str, runs: Sequence[Run], of_nginx: Sequence[Run]) -> list[str]:
     return [
         name,
         f"{middle.per_s:,.0f}",
-        f"{cost.median:,.1f}",
-        f"{cost.least:,.1f} to {cost.most:,.1f}",
+        number(cost.median),
+        f"{number(cost.least)} to {number(cost.most)}",
         f"{times_as_fast(runs, of_nginx).median:.2f}",
         f"{middle.busy:.0%}",
         f"{middle.p50_us / 1000:.2f}",
@@ -230,7 +230,7 @@ def _two_workers(ran: Mapping[Cell, list[Run]]) -> Table:
         capacity = workers * times_as_fast(runs, ran[SMALL, ANYWHERE]).median
         middle = medians(runs)
         rows.append(
-            [str(workers), f"{middle.per_s:,.0f}", f"{middle.cpu_us:.1f}", f"{middle.busy:.0%}", f"{capacity:.2f}"]
+            [str(workers), f"{middle.per_s:,.0f}", number(middle.cpu_us), f"{middle.busy:.0%}", f"{capacity:.2f}"]
         )
     head = ["workers", "requests/s", "CPU µs/request", "of a core", "times as many requests with a core each"]
     return Table("A second worker, both on both cores, at 1 KB", head, rows)

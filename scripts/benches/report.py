@@ -98,11 +98,11 @@ def _draw(finding: Finding, folder: Path) -> list[Picture]:
 
 def _targets(findings: Sequence[Finding]) -> list[str]:
     rows = [
-        (f"[{finding.name}]({anchor(finding.question)})", *target.cells())
+        (f"[{finding.name}]({anchor(finding.question)}): {claim}", *cells)
         for finding in findings
-        for target in finding.targets
+        for claim, *cells in (target.cells() for target in finding.targets)
     ]
-    return Table("", ("question", "what", "must be", "is", "reached"), rows).markdown()
+    return Table("", ("what", "must be", "is", "reached"), rows).markdown()
 
 
 def _groups(findings: Sequence[Finding]) -> list[tuple[str, list[str]]]:
