@@ -250,7 +250,7 @@ def command(rounds: int, out: Path) -> None:
     """How fast booking sells, and that it sells no seat twice."""
     need_two_cores()
     if not SERVER:
-        raise click.ClickException("mariadbd is missing: install it (apt-get install mariadb-server-core)")
+        raise click.ClickException("mariadbd is missing: install it (apt-get install mariadb-server-core mariadb-client-core)")
     # All that is started here, but for the sites.
     os.sched_setaffinity(0, {OTHERS})
     started = time.perf_counter()
