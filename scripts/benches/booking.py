@@ -52,7 +52,9 @@ read it. MariaDB runs as it comes, each COMMIT on the disk before it is answered
 SQLite by WAL and `synchronous = NORMAL`, which keeps what was committed through a crash of booking, and may lose the
 last of it with the machine's power. At the end no seat may have been told to two buyers, and `booking verify` must find
 nothing in the records. p50 and p99 are of a whole hold, seats lost before included, or a whole trip; CPU is for each;
-lost are wishes for a seat that was gone, again transactions that ran once more. Medians of {rounds} rounds."""
+lost are wishes for a seat that was gone, again transactions that ran once more (a deadlock, a lock waited for longer
+than five seconds), 503 requests whose transactions did so in vain, and which were sent again. Medians of {rounds}
+rounds."""
 
 REMARKS = (
     "CPU time is what to compare from machine to machine: throughput is that of one process on one core, and more "
@@ -94,6 +96,7 @@ class Run:
     database_ms: float
     conflicts: int
     retries: int
+    busy: int
 
 
 Ran = Mapping[str, Sequence[Run]]
@@ -119,6 +122,7 @@ def run(site: Site, task: Task, buyers: int) -> Run:
         database_ms=database_ms,
         conflicts=sold.conflicts,
         retries=site.retries() - retries,
+        busy=sold.busy,
     )
 
 
@@ -168,7 +172,18 @@ def turn(way: Way, task: Task) -> str:
 
 def table(title: str, tasks: Sequence[Task], ran: Ran) -> Table:
     """All figures of these tasks, as medians of the rounds."""
-    head = ("", "a second", "requests/s", "p50 ms", "p99 ms", "CPU ms, booking", "CPU ms, database", "lost", "again")
+    head = (
+        "",
+        "a second",
+        "requests/s",
+        "p50 ms",
+        "p99 ms",
+        "CPU ms, booking",
+        "CPU ms, database",
+        "lost",
+        "again",
+        "503",
+    )
     rows = []
     for task in tasks:
         for way in WAYS:
@@ -184,6 +199,7 @@ def table(title: str, tasks: Sequence[Task], ran: Ran) -> Table:
                     f"{middle['database_ms']:.1f}",
                     f"{middle['conflicts']:.0f}",
                     f"{middle['retries']:.0f}",
+                    f"{middle['busy']:.0f}",
                 )
             )
     return Table(title, head, rows)
@@ -250,7 +266,9 @@ def command(rounds: int, out: Path) -> None:
     """How fast booking sells, and that it sells no seat twice."""
     need_two_cores()
     if not SERVER:
-        raise click.ClickException("mariadbd is missing: install it (apt-get install mariadb-server-core mariadb-client-core)")
+        raise click.ClickException(
+            "mariadbd is missing: install it (apt-get install mariadb-server-core mariadb-client-core)"
+        )
     # All that is started here, but for the sites.
     os.sched_setaffinity(0, {OTHERS})
     started = time.perf_counter()

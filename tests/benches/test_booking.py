@@ -11,7 +11,9 @@ HOT, *_ = TASKS
 def ran(per_s: Mapping[Way, list[float]]) -> dict[str, list[Run]]:
     """Runs of the hot flight that differ in one figure."""
     return {
-        turn(way, HOT): [Run(each, 2 * each, 10.0, 20.0, 5.0, 1.5, conflicts=3, retries=0) for each in per_s[way]]
+        turn(way, HOT): [
+            Run(each, 2 * each, 10.0, 20.0, 5.0, 1.5, conflicts=3, retries=0, busy=0) for each in per_s[way]
+        ]
         for way in WAYS
     }
 
