@@ -97,6 +97,9 @@ class Answers:
             extend_url=_own(room, "extend", key=key, language=_language(room, face)),
             leave_url=_own(room, "leave", key=key),
             receipt_url="" if room.identity else _own(room, "receipt", key=key, here=asking.target),
+            number_url=_own(room, "number", key=key, language=_language(room, face)) if room.status_s else "",
+            status_url=_own(room, "status", key=key, language=_language(room, face)) if room.status_s else "",
+            status_s=room.status_s,
         )
         if asking.kind != "page":
             where = "Content-Location", ways.place_url

@@ -62,6 +62,7 @@ from waitroom.settings import Settings
 from waitroom.siblings import Siblings
 from waitroom.sockets import Sockets, open_sockets
 from waitroom.sockets import close as close_sockets
+from waitroom.statuses import Statuses
 from waitroom.store import Store
 from waitroom.ticket import TicketSigner
 from waitroom.tls import PublicTls
@@ -218,7 +219,7 @@ def _front(
     front = Front(
         rooms=lambda: in_force.rooms,
         judge=judge,
-        places=Places(reception, outlooks, judge, papers, answers, moving),
+        places=Places(reception, outlooks, judge, papers, answers, moving, Statuses(lines, time.time)),
         own=Own(key_ring, lines, languages),
         choose=origins.choose,
         records=records,

@@ -19,6 +19,7 @@ from waitroom.wire.targets import Target
 
 REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 MOST_STARTS = 512
+WITHOUT_CONTENT = (204, 304)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Of a response's body, what is copied behind its head, so that both are one write; more costs less in one of its own.
 COPIED_BYTES = 8192
@@ -174,7 +175,7 @@ class Exchange:
             self._decide_to_close()
         body = response.body
         # RFC 9110, section 8.6: none where there can be no content.
-        length = b"" if response.status == 204 else b"Content-Length: %d\r\n" % len(body)
+        length = b"" if response.status in WITHOUT_CONTENT else b"Content-Length: %d\r\n" % len(body)
         if self.head.method == b"HEAD":
             body = b""
         self.bytes_out += len(body)

@@ -181,6 +181,8 @@ class Front:
         if found.poll and (told := self._places.at_once(found.poll)):
             exchange.outcome = "poll"
             exchange.answer_prepared(found.poll.start, told)
+        elif question.about == "status" and (status := self._places.status(question, exchange.head)):
+            self._say_in(question.room, exchange, Say("status", status))
         else:
             asking = self._clients.asking(exchange)
             if question.code:

@@ -132,6 +132,12 @@ class Line:
         self._present.add(number)
         return True
 
+    @property
+    def has_places(self) -> bool:
+        """Whether who waits has a place that can be told: the line has opened, is not over, and goes by numbers."""
+        is_open = self.snapshot is not None and self.snapshot.phase == "open"
+        return is_open and self.in_force.mode not in ("open", "closed")
+
     def is_void(self, epoch: int) -> bool:
         """Whether tickets of that epoch count no more: the line was reset since."""
         return epoch < self.known.epoch

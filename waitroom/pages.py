@@ -46,12 +46,16 @@ class Face:
 @dataclass(frozen=True, slots=True)
 class Ways:
     """The addresses at which a visitor asks where the place is, asks for more time to take it, gives it up, and moves
-    it to another browser: "" where places are not moved."""
+    it to another browser: "" where places are not moved. Where the line has a public status, `number_url` takes the
+    place of `place_url` for those who can read the one at `status_url`, which caches keep for `status_s`."""
 
     place_url: str
     extend_url: str
     leave_url: str
     receipt_url: str
+    number_url: str = ""
+    status_url: str = ""
+    status_s: int = 0
 
 
 class Pages:
@@ -109,6 +113,9 @@ class Pages:
             "extend_url": ways.extend_url,
             "leave_url": ways.leave_url,
             "receipt_url": ways.receipt_url,
+            "number_url": ways.number_url,
+            "status_url": ways.status_url,
+            "status_s": ways.status_s,
             "here": here,
             "refresh_s": refresh_s,
             "nonce": nonce,

@@ -21,6 +21,7 @@ from waitroom.place import Place
 from waitroom.reception import Reception
 from waitroom.response import Response
 from waitroom.rooms import OWN_PREFIX, Room, Rooms
+from waitroom.statuses import Statuses
 from waitroom.ticket import Ticket
 from waitroom.wire.cookies import cookie
 from waitroom.wire.heads import RequestHead
@@ -28,14 +29,17 @@ from waitroom.wire.heads import RequestHead
 PREFIX = f"{OWN_PREFIX}rooms/".encode()
 METHODS = {
     "place": (b"GET", b"HEAD"),
+    "number": (b"GET", b"HEAD"),
+    "status": (b"GET", b"HEAD"),
     "draw": (b"GET", b"HEAD"),
     "extend": (b"POST",),
     "leave": (b"POST",),
     "receipt": (b"GET", b"HEAD", b"POST"),
 }
 MOST_QUESTIONS = 4096
+NOT_READY_S = 5
 POLLED = Response(200, JSON_FIELDS)
-About = Literal["place", "draw", "extend", "leave", "receipt"]
+About = Literal["place", "number", "status", "draw", "extend", "leave", "receipt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +72,14 @@ class Question:
 class Poll:
     """A question for a place by who brings a ticket of ours, and no admission. It follows from the bytes of a request
     alone, and lives as long as the same come again and the same rooms are in force; what becomes of the ticket's place
-    does not. `start` is that of each answer."""
+    does not. `start` is that of each answer; with `is_numbered` it tells the number, too."""
 
-    __slots__ = ("key", "message", "room", "start", "ticket")
+    __slots__ = ("is_numbered", "key", "message", "room", "start", "ticket")
 
     def __init__(self, question: Question, ticket: Ticket, start: bytes) -> None:
         self.room = question.room
         self.key = question.key
+        self.is_numbered = question.about == "number"
         self.message = question.message
         self.ticket = ticket
         self.start = start
@@ -100,6 +105,7 @@ class Places:
         papers: Papers,
         answers: Answers,
         moving: Moving,
+        statuses: Statuses,
     ) -> None:
         self._reception = reception
         self._outlooks = outlooks
@@ -107,20 +113,29 @@ class Places:
         self._papers = papers
         self._answers = answers
         self._moving = moving
+        self._statuses = statuses
         # What a target under PREFIX asks: a crowd asks the same.
         self.read = lru_cache(MOST_QUESTIONS)(self._read)
 
     def poll(self, question: Question, head: RequestHead, *, secure: bool) -> Poll | None:
         """The poll that a question is, for who asks it so; None where it is another question, or more must be read."""
         room, block = question.room, head.block
-        if question.about != "place" or room.identity or cookie(block, question.admission_names[secure]):
+        if question.about not in ("place", "number") or room.identity:
+            return None
+        if cookie(block, question.admission_names[secure]):
             return None
         ticket = self._reception.signed(cookie(block, question.ticket_names[secure]))
         return Poll(question, ticket, _start(room, head)) if ticket else None
 
     def at_once(self, poll: Poll) -> bytes | None:
         """The place of who waits, where it is known here; None where Redis must be asked."""
-        return self._reception.told_at_once(poll.room, poll.key, poll.ticket, poll.message)
+        told = self._reception.told_at_once(poll.room, poll.key, poll.ticket, poll.message)
+        return self._numbered(poll.room, poll.key, told, poll.ticket, "") if told and poll.is_numbered else told
+
+    def status(self, question: Question, head: RequestHead) -> Response | None:
+        """The public status of a line, which is the same for all who ask; None where this process does not have it."""
+        known = b",".join(head.looked.get(b"if-none-match", ())).decode("latin-1")
+        return self._statuses.answer(question.room, question.key, question.message, known)
 
     async def answer(self, question: Question, asking: Asking) -> Say:
         """Answers, whatever it takes."""
@@ -129,6 +144,14 @@ class Places:
             case "place":
                 place = await self._reception.place(room, self._judge.visit(room, key, asking))
                 return Say("poll", self._answers.place(question.told(place)))
+            case "number":
+                visit = self._judge.visit(room, key, asking)
+                response = self._answers.place(question.told(await self._reception.place(room, visit)))
+                ticket = self._reception.signed(visit.ticket)
+                body = self._numbered(room, key, response.body, ticket, visit.identity)
+                return Say("poll", response._replace(body=body))
+            case "status":
+                return Say("status", problem(503, "not_ready", "Not ready", "Nobody waits here now.", NOT_READY_S))
             case "draw":
                 told = self._outlooks.draw(room, key)
                 if told is None:
@@ -154,7 +177,9 @@ class Places:
         if not room.has_key(key):
             return Told(room, problem(404, "no_line", "No such line", f"Room {name!r} has no line of key {key!r}."))
         match about:
-            case "place" | "draw" | "extend" | "leave" | "receipt" if about in ("receipt", what):
+            case "number" | "status" if not room.status_s:
+                return Told(room, problem(404, "no_status", "No status here", f"Room {name!r} has no public status."))
+            case "place" | "number" | "status" | "draw" | "extend" | "leave" | "receipt" if about in ("receipt", what):
                 if method in METHODS[about]:
                     names = ticket_names(room.name, key), admission_names(room.name, key)
                     code, language = unquote(code) or asked.get("code", ""), asked.get("language", "")
@@ -163,6 +188,11 @@ class Places:
             case _:
                 detail = f"Waitroom has nothing at {path.decode('latin-1')}."
                 return Told(room, problem(404, "not_found", "Not found", detail))
+
+    def _numbered(self, room: Room, key: str, place: bytes, ticket: Ticket | None, identity: str) -> bytes:
+        """The place with what it takes to work it out from the status from now on."""
+        number = self._reception.told_number(room, key, ticket, identity) if ticket else None
+        return self._statuses.clue(room, key, number).beside(place)
 
     async def _extend(self, question: Question, asking: Asking) -> Say:
         room = question.room

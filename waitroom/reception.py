@@ -113,6 +113,16 @@ class Reception:
         """The ticket of a text, if it is ours: which says nothing yet of its line, nor whether it is still good."""
         return self._recognition.signed(ticket_text)
 
+    def told_number(self, room: Room, key: str, ticket: Ticket, identity: str) -> int | None:
+        """The number of who brings this signed ticket, where it tells a place in the line: nobody is told one before
+        the line opens, or once it was called."""
+        line = self._lines.awake(room, key)
+        known = self._recognition.of_line(room, line, ticket, identity) if line else None
+        if line is None or known is None or line.is_void(known.epoch) or not line.has_places:
+            return None
+        waits = line.standing(known.number) and not line.moved(known.number, known.moves)
+        return known.number if waits else None
+
     async def place(self, room: Room, visit: Visit) -> Place:
         """Where a visitor stands, and a sign of its presence. Redis is asked only for a number that was passed."""
         return await self._placed(room, visit, self._stood)

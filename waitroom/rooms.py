@@ -33,7 +33,7 @@ class Room:
     store is lost, `on_store_loss` says what becomes of those who are not inside; `loss_cap` is how many each process
     then lets in by itself. Scripts of `cors_origins` may read what waitroom says here, and
     robots of `crawlers` pass without a place. `message` is told to all for whose language `messages`, by their codes,
-    have no other.
+    have no other. Caches may keep the public status of a line for `status_s`; with 0 it has none.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Room:
     adaptive: AdaptiveTerms | None = None
     cors_origins: tuple[str, ...] = ()
     crawlers: tuple[Engine, ...] = ()
+    status_s: int = 0
 
     @property
     def is_adaptive(self) -> bool:

@@ -100,6 +100,8 @@ class RoomSettings(Table):
     """HTTP status of the waiting page"""
     polls_per_second: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """what the polls of a whole line should stay under"""
+    status_s: Annotated[int, Field(ge=0, le=30)] = 0
+    """how long caches may keep the line's public status, by which pages find their places; 0: none (docs/scale.md)"""
     message: Words = ""
     """a word of yours on the waiting page; or in { } one for each language: { en = "Hello", ko = "안녕하세요" }"""
     language: LanguageCode = SOURCE
@@ -188,6 +190,7 @@ class RoomSettings(Table):
             adaptive=self.adaptive.to_terms() if self.adaptive else None,
             cors_origins=tuple(self.cors_origins),
             crawlers=tuple(self.crawlers),
+            status_s=self.status_s,
         )
 
 

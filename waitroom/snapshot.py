@@ -1,5 +1,6 @@
 """A line as one process saw it last: enough to tell any visitor's position without asking Redis again."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,13 @@ class Present:
         self._blocks = [int.from_bytes(whole[at : at + BLOCK_BYTES]) for at in range(0, len(whole), BLOCK_BYTES)]
         self._before = list(accumulate((block.bit_count() for block in self._blocks), initial=0))
         self.total = self._before[-1]
+
+    def at(self, rank: int) -> int:
+        """Which of the present numbers has this rank, counted from 1."""
+        block = bisect_left(self._before, rank) - 1
+        bits, rest = self._blocks[block], rank - self._before[block]
+        within = bisect_left(range(BLOCK - 1), rest, key=lambda at: (bits >> (BLOCK - 1 - at)).bit_count())
+        return self._start + block * BLOCK + within
 
     def before(self, number: int) -> int:
         """How many are present before a number."""

@@ -20,14 +20,17 @@ from tests.waitroom.test_reset import reset
 from tests.waitroom.test_robots import GOOGLEBOT
 from tests.waitroom.visitors import Come, Got, Visitor, until_state
 from waitroom.answers import NOT_MOVED, NOTICES
+from waitroom.estimate import Estimate
 from waitroom.own import CONTRACT
 from waitroom.place import DrawTold, Pause, Place, State
+from waitroom.status import Clue, Status
 
 DOCUMENT: dict[str, Any] = json.loads(CONTRACT.read_text())
 SCHEMAS = DOCUMENT["components"]["schemas"]
 JOIN = "/{path}"
 OWN = "/.waitroom/rooms/{room}/"
 PLACE = "/.waitroom/rooms/site/place"
+STATUS = {"status_s": 5}
 MODULES = ("answers", "front", "judge", "own", "places")
 
 
@@ -76,8 +79,13 @@ def test_the_contract_is_openapi_and_all_that_it_refers_to_is_there() -> None:
         assert set(schema["required"]) == set(schema["properties"]), name
 
 
-@pytest.mark.parametrize(("schema", "kind"), [("Place", Place), ("DrawnPlace", DrawTold)])
-def test_it_knows_every_field_and_says_what_it_is(schema: str, kind: type[Place | DrawTold]) -> None:
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [("Place", Place), ("DrawnPlace", DrawTold), ("Clue", Clue), ("Status", Status), ("Pace", Estimate)],
+)
+def test_it_knows_every_field_and_says_what_it_is(
+    schema: str, kind: type[Place | DrawTold | Clue | Status | Estimate]
+) -> None:
     properties = SCHEMAS[schema]["properties"]
     assert set(properties) == {field.name for field in fields(kind)}
     assert all(told.get("description") for told in properties.values())
@@ -97,7 +105,7 @@ def test_it_knows_every_code() -> None:
     codes = SCHEMAS["Problem"]["properties"]["code"]["enum"]
     assert codes == sorted({*given, *NOTICES, *NOT_MOVED})
     told = "".join(str(answer) for item in DOCUMENT["paths"].values() for answer in item.values())
-    assert {code for code in codes if f"`{code}`" not in told} == {"bad_method", "failed", "not_found", "not_ready"}
+    assert {code for code in codes if f"`{code}`" not in told} == {"bad_method", "failed", "not_found"}
 
 
 async def test_it_is_served_to_everybody_and_may_be_kept(waitroom: Waitroom, come: Come) -> None:
@@ -137,6 +145,24 @@ async def test_where_to_ask_for_the_place_is_told_with_it(
         asked = await one.get(got.fields["Content-Location"], {})
         assert fit(got, JOIN)["state"] == fit(asked, f"{OWN}place")["state"] == "waiting"
         assert asked.json["paused"] == "hold"
+
+
+async def test_by_a_public_status(tmp_path: Path, redis: PrivateRedis, origin: Origin, come: Come) -> None:
+    waitroom = Waitroom(tmp_path, redis.url, origin.port)
+    waitroom.set_rooms({"cap": 1} | STATUS, {"name": "private"}, {"name": "keyed", "paths": ["/k/{key}"]} | STATUS)
+    number, status = (PLACE.replace("place", about) for about in ("number", "status"))
+    async with waitroom.serving():
+        one, other = await come(waitroom), await come(waitroom)
+        assert fit(await one.get(number, {}), f"{OWN}number")["number"] is None
+        assert (await other.get("/", APP)).is_origins
+        await joined(one)
+        assert fit(await one.get(number, {}), f"{OWN}number")["number"] == one.number()
+        assert fit(await other.get(status, {}), f"{OWN}status")["state"] == "waiting"
+        for about in ("number", "status"):
+            got = await one.get(PLACE.replace("site/place", f"private/{about}"), {})
+            assert fit(got, f"{OWN}{about}")["code"] == "no_status"
+        unknown = await one.get(PLACE.replace("site/place", "keyed/status?key=ke1"), {})
+        assert fit(unknown, f"{OWN}status")["code"] == "not_ready"
 
 
 async def test_before_an_opening_and_of_a_draw(tmp_path: Path, redis: PrivateRedis, origin: Origin, come: Come) -> None:

@@ -1,12 +1,13 @@
 """A site whose line a test scripts, with the real waiting page in front of it, and a visitor's tab that looks at it."""
 
 import asyncio
+import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -17,6 +18,9 @@ from waitroom.languages import Languages
 from waitroom.pages import Face, Pages, Ways, content_security_policy
 from waitroom.place import DrawTold, Place
 from waitroom.prepared import Filled
+
+if TYPE_CHECKING:
+    from waitroom.status import Clue, Status
 
 NONCE = "x7Qm2Lr9bT4kVw1pZs8e"
 LANGUAGES = Languages()
@@ -33,7 +37,9 @@ LEAVING_S = 0.3  # time for a page that still asks to learn that it has no place
 
 class Site:
     """A site behind a line of one: `place` is told to each poll, and the page waits until `inside`. While the place is
-    early, the line opens at the time `opens` of the test's clock, and each answer may take up to `slowest_s`."""
+    early, the line opens at the time `opens` of the test's clock, and each answer may take up to `slowest_s`. With a
+    `clue` the line has a status, which is `public`; `looks` has the fields of those who read it, `showings` of those
+    who asked for the number."""
 
     def __init__(self) -> None:
         self.place = PLACE
@@ -49,6 +55,11 @@ class Site:
         self.opens = 0.0
         self.now_s: Callable[[], float] = monotonic
         self.slowest_s = 0.0
+        self.clue: Clue | None = None
+        self.public: Status | None = None
+        self.status_s = 0
+        self.looks: list[Mapping[str, str]] = []
+        self.showings: list[Mapping[str, str]] = []
 
     def opens_in(self, seconds: float, place: Place = EARLY) -> None:
         self.place = place
@@ -57,6 +68,8 @@ class Site:
     def app(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/place", self._place)
+        app.router.add_get("/number", self._number)
+        app.router.add_get("/status", self._status)
         app.router.add_post("/extend", self._extend)
         app.router.add_post("/leave", self._leave)
         app.router.add_get("/{path:.*}", self._page)
@@ -71,7 +84,7 @@ class Site:
         page = PAGES.waiting(
             self._told() if self.place.state in ("early", "waiting") else PLACE,
             FACE,
-            Ways("/place", "/extend", "/leave", "/receipt"),
+            Ways("/place", "/extend", "/leave", "/receipt", *self._by_status()),
             here=request.path_qs,
             refresh_s=self.refresh_s,
             nonce=NONCE,
@@ -87,6 +100,21 @@ class Site:
         told = self._told()
         await asyncio.sleep(random.uniform(0, self.slowest_s))
         return web.json_response(text=told.to_json(), status=self.status or 200)
+
+    def _by_status(self) -> tuple[str, str, int] | tuple[()]:
+        return ("/number", "/status", self.status_s) if self.clue else ()
+
+    async def _number(self, request: web.Request) -> web.Response:
+        self.polls.append(monotonic())
+        self.showings.append(request.headers)
+        assert self.clue
+        return web.json_response(json.loads(self._told().to_json()) | json.loads(self.clue.to_json()))
+
+    async def _status(self, request: web.Request) -> web.Response:
+        self.looks.append(request.headers)
+        if self.public is None:
+            return web.Response(status=503)
+        return web.json_response(text=self.public.to_json(), headers={"Cache-Control": f"max-age={self.status_s}"})
 
     def _told(self) -> Place:
         if self.place.state != "early":

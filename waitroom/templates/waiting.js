@@ -6,6 +6,9 @@ const LONGEST_RETRY_MS = 30_000;
 const LOOP_MS = 120_000;
 const WITHOUT_MEMORY_MS = 3_000;
 
+// What is asked as the visitor, and is not to be kept.
+const OWN = { cache: "no-store", credentials: "same-origin" };
+
 let pollAfterMs = Number(page.dataset.pollAfterMs);
 let failures = 0;
 let polledAt = -Infinity;
@@ -18,13 +21,13 @@ let hasLeft = false;
 
 // Asking
 
-async function ask(url, method = "GET") {
+async function ask(url, method = "GET", { cache, credentials } = OWN) {
   const patience = new AbortController();
   const deadline = later(() => patience.abort(), ANSWER_MS);
   const headers = { Accept: "application/json" };
   try {
     const answer = await fetch(url, {
-      method, headers, cache: "no-store", credentials: "same-origin", signal: patience.signal,
+      method, headers, cache, credentials, signal: patience.signal,
     });
     return answer.ok ? await answer.json() : null;
   } catch {
@@ -39,7 +42,7 @@ async function poll() {
   polling = true;
   polledAt = performance.now();
   tellTabs({ isAsking: true });
-  const place = await ask(placeUrl);
+  const place = await (part("status") ? lookUp() : ask(placeUrl));
   polling = false;
   if (leaving) return;
   tellTabs({ place });

@@ -34,6 +34,7 @@ METHODS = frozenset(
 # The fields whose values somebody asks for; the rest only passes through.
 LOOKED_AT = frozenset(
     b"host content-length transfer-encoding connection upgrade expect cookie accept accept-encoding user-agent "
+    b"if-none-match "
     b"origin access-control-request-headers "
     b"sec-fetch-dest sec-purpose purpose forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-request-id "
     b"date set-cookie cache-control x-waitroom-command traceparent tracestate".split()
