@@ -145,6 +145,12 @@ def test_a_sound_configuration_is_not_warned_of() -> None:
         ),
         (
             "cap = 6000",
+            "cap = 6000\nstatus_s = 5",
+            "with presence_s = 60 pages must ask the line itself so often that its status",
+            "raise presence_s to 600",
+        ),
+        (
+            "cap = 6000",
             "cap = 6000\nclaim_s = 301",
             "who was called and does not come holds a place for claim_s = 301",
             "shorten it to 60",

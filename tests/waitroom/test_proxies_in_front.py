@@ -1,5 +1,6 @@
 """A waitroom behind another proxy, and before its site: real proxies, by the example configurations."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -32,12 +33,13 @@ def authority(tmp_path: Path) -> Authority:
 async def behind_nginx(waitroom: Waitroom, authority: Authority, port: int) -> AsyncIterator[None]:
     """nginx ends TLS."""
     waitroom.server = {"trusted_proxies": ["127.0.0.1"]}
-    waitroom.set(cap=1)
+    waitroom.set(cap=1, status_s=30)
     changes = {
         "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
         "127.0.0.1:8080": f"127.0.0.1:{waitroom.port}",
         "/etc/nginx/tls.crt": authority.certificate,
         "/etc/nginx/tls.key": authority.key,
+        "/var/cache/nginx-waitroom": waitroom.folder / "cache",
     }
     async with waitroom.serving(), proxy("nginx", waitroom.folder / "nginx", "nginx.conf", port, changes):
         yield
@@ -132,6 +134,37 @@ async def test_a_large_body_passes_both_ways(
         pass
     async with one.post(f"https://127.0.0.1:{port}/form", data=b"x" * 900_000) as response:
         assert (await response.json())["body"] == "x" * 900_000
+
+
+@needs("nginx")
+async def test_nginx_answers_a_crowd_that_reads_the_status_by_itself(
+    tmp_path: Path, redis: PrivateRedis, origin: Origin, authority: Authority, stack: AsyncExitStack
+) -> None:
+    """While waitroom has a newer one by the second; and each still asks for its own place."""
+    waitroom = Waitroom(tmp_path / "waitroom", redis.url, origin.port)
+    port = free_port()
+    async with behind_nginx(waitroom, authority, port):
+        one, other = await come(stack, authority), await come(stack, authority)
+        own = f"https://127.0.0.1:{port}/.waitroom/rooms/site"
+        for who in (one, other):
+            async with who.get(f"https://127.0.0.1:{port}/", headers=PAGE) as response:
+                assert response.status == 200
+        first = await made_ms(one, f"{own}/status")
+        while await made_ms(other, f"{waitroom.url}/.waitroom/rooms/site/status") == first:
+            await asyncio.sleep(0.05)
+        for query in ("", "?at=1", "?at=2"):
+            assert await made_ms(other, f"{own}/status{query}") == first
+        states = []
+        for who in (one, other):
+            async with who.get(f"{own}/number") as response:
+                states.append((await response.json())["state"])
+        assert states == ["inside", "waiting"]
+
+
+async def made_ms(one: aiohttp.ClientSession, url: str) -> int:
+    async with one.get(url) as response:
+        assert "Set-Cookie" not in response.headers
+        return int((await response.json())["made_ms"])
 
 
 @needs("haproxy")

@@ -15,6 +15,9 @@ from waitroom.settings import Settings
 BACKGROUND_S = 60
 # A number that was called in vain keeps a place from the others for so many presence windows at most.
 MOST_WINDOWS_OF_CLAIM = 5
+# Pages that find their places by a status read it once a minute at least, and ask the line itself three times within a
+# presence window.
+BY_STATUS_S = 600
 # In the place of a *: whoever matches all of these matches whatever it may stand for.
 ANYTHING = ("", "\0", "\0/\0")
 
@@ -109,6 +112,11 @@ def _polls(room: Room) -> Iterator[str]:
         yield (
             f"presence_s = {presence_s} is shorter than what browsers leave a page in the background, a poll a minute: "
             f"who looks at something else is passed over until they look again; set {BACKGROUND_S} or more"
+        )
+    if room.status_s and presence_s < BY_STATUS_S:
+        yield (
+            f"with presence_s = {presence_s} pages must ask the line itself so often that its status (status_s = "
+            f"{room.status_s}) spares it hardly a poll: raise presence_s to {BY_STATUS_S} or more"
         )
     needed = least_polls_per_second(CROWD, room.limits.presence_ms)
     if needed > room.polls_per_second:
