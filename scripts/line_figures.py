@@ -113,6 +113,10 @@ class MeasuredLine:
             exact=exact,
         )
 
+    def own(self) -> tuple[int | str, ...]:
+        """What a process sends with each advance."""
+        return _own(LIMITS)
+
     def _some_of(self, numbers: int) -> bytes:
         """Three in four, by chance."""
         length = -(-numbers // 8)
@@ -234,7 +238,7 @@ def _commands(redis: Redis) -> int:
 
 
 @contextmanager
-def _private_redis() -> Iterator[str]:
+def private_redis() -> Iterator[str]:
     """The URL of a Redis with the settings of the embedded one, append-only file included."""
     with tempfile.TemporaryDirectory(prefix="waitroom-figures-") as folder:
         socket = f"{folder}/redis.sock"
@@ -292,7 +296,7 @@ def _machine(redis: Redis) -> str:
 @click.option("--runs", default=11, show_default=True, type=click.IntRange(9, 101), help="Each figure is their median.")
 def main(runs: int) -> None:
     """Print the figures of lines of 1,000 to 10,000,000 waiting visitors, as Markdown."""
-    with _private_redis() as url:
+    with private_redis() as url:
         redis = Redis.from_url(url)
         columns = []
         for size in SIZES:
