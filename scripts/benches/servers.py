@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Self
 
 import click
 
@@ -132,7 +133,7 @@ class Contenders:
         self._folder = folder
         self._stack = ExitStack()
 
-    def __enter__(self) -> "Contenders":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
