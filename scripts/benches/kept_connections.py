@@ -48,9 +48,11 @@ Item = TypeVar("Item")
 
 
 class KeptConnections:
-    """So many to one port; with a `context` over TLS."""
+    """So many to one port; with a `context` over TLS. `longest_s` is the longest that an answer took, with the wait for
+    a free connection."""
 
     def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
+        self.longest_s = 0.0
         self._port = port
         self._context = context
         self._open: list[Connection] = []
@@ -76,13 +78,15 @@ class KeptConnections:
 
     async def ask(self, request: bytes) -> Reply:
         """By the connection that was asked the longest time ago. Raises ClickException where it was lost."""
-        connection = await self._idle.get()
-        answered: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        begun_s, connection = loop.time(), await self._idle.get()
+        answered: asyncio.Future[Reply | None] = loop.create_future()
         connection.ask(request, lambda reply: None if answered.cancelled() else answered.set_result(reply))
         reply = await answered
         if reply is None:
             raise click.ClickException(f"port {self._port} broke off an answer to {request.splitlines()[0].decode()}")
         self._idle.put_nowait(connection)
+        self.longest_s = max(self.longest_s, loop.time() - begun_s)
         return reply
 
     async def ask_all(self, requests: Iterable[bytes]) -> list[Reply]:

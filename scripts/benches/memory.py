@@ -25,7 +25,7 @@ from scripts.benches.findings import Bar, Chart, Finding, Spread, Table, Target
 from scripts.benches.kept_connections import PAGE, KeptConnections, cookie_field, cookies_of, request_of
 from scripts.benches.machine import machine, packages, told
 from scripts.benches.rounds import console, deliver, out_option, rounds_option
-from scripts.benches.servers import PLACE, Contenders
+from scripts.benches.servers import Contenders
 from tests.servers import Authority, free_port
 from waitroom import settings
 from waitroom.embedded import find_server
@@ -35,6 +35,7 @@ from waitroom.store_keys import line_keys
 from waitroom.ticket import Ticket, TicketSigner
 
 LINE = "held"
+PLACE = f"/.waitroom/rooms/{LINE}/place"
 READY = "/.waitroom/ready"
 SIZES = (1_000, 100_000, 1_000_000)
 # Connections: a handshake takes thirty times as long as a poll.
@@ -402,7 +403,7 @@ REMARKS = [
     "The kernel's memory is not counted: whoever serves it, a connection takes some KB there.",
     "Over TLS a connection costs far more: OpenSSL's state, and buffers of its own, on top of uvloop's. Where many "
     "thousands stay connected over TLS, let a balancer in front end it.",
-    "Who is inside is remembered with the admission, so that it is verified once. At most 100,000 are, for about 100 "
+    "Who is inside is remembered with the admission, so that it is verified once. At most 100,000 are, for about 120 "
     "MB in one process; beyond that, those that were found good longest ago are verified again.",
 ]
 

@@ -125,7 +125,7 @@ def test_a_change_of_who_is_inside_that_is_not_understood_is_no_silent_one() -> 
 
 def visits(count: int, *, come: int) -> list[Visit]:
     """Of whom the first so many came in, half a second after the opening."""
-    return [Visit(number, 500 if number <= come else 0, 20_000, 20_000) for number in range(1, count + 1)]
+    return [Visit(number, 500 if number <= come else 0, 20_000) for number in range(1, count + 1)]
 
 
 def test_a_call_over_the_rate_is_seen() -> None:
@@ -155,7 +155,7 @@ def test_what_is_called_in_vain_is_not_used() -> None:
     assert (kept.used, kept.in_vain, kept.vanished) == pytest.approx((30 / allowed, 10 / allowed, 0.25))
 
 
-def test_a_place_is_used_from_the_call_until_it_is_given_back() -> None:
+def test_a_place_is_used_from_the_call_until_its_visitor_leaves() -> None:
     terms = BOUND_BY_CAP.terms
     half = terms.cap // 2
     full = called("cap", range(1, terms.cap + 1), 0, terms.claim_ms)
