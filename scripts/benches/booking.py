@@ -61,6 +61,9 @@ REMARKS = (
     "processes may share a MariaDB.",
     "Booking is bound by Python and not by its locks: of a hold, most of the time passes in SQLAlchemy and the driver, "
     "statement by statement. Where the database is another machine's, its share is nearer to nothing.",
+    "A hold has three COMMITs (its key, the hold, its answer), and its webhook has more behind it. MariaDB syncs the "
+    "disk for each, SQLite for none: a busy machine makes who waits for the disk, and for its turn on the other core, "
+    "slower than CPU time tells.",
     "SQLite has one writer at a time. It needs no round trip, so a site on one machine is served well by it; it "
     "does not grow past that.",
 )
