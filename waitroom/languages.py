@@ -23,11 +23,13 @@ MOST_WISHES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language, by its code (BCP 47: `ko`, `pt-BR`)."""
+    """One language, by its code (BCP 47: `ko`, `pt-BR`). `thousands` is what stands between each three digits of a
+    number, None where more than that makes the difference to English."""
 
     code: str
     locale: Locale
     translations: NullTranslations
+    thousands: str | None = None
 
     def __hash__(self) -> int:
         return hash(self.code)
@@ -47,6 +49,8 @@ class Language:
         return self.translations.gettext(text)
 
     def number(self, value: float) -> str:
+        if self.thousands is not None and isinstance(value, int) and value >= 0:  # a crowd is told little else
+            return f"{value:,}".replace(",", self.thousands)
         return numbers.format_decimal(value, locale=self.locale)
 
     def unit(self, value: float, name: str) -> str:
@@ -104,13 +108,20 @@ class Languages:
 def _read(code: str) -> Language:
     locale = Locale.parse(code, sep="-")
     if code == SOURCE:
-        return Language(code, locale, NullTranslations())
+        return Language(code, locale, NullTranslations(), thousands(locale))
     with (CATALOGUES / f"{code.replace('-', '_')}.po").open("rb") as file:
         catalogue = read_po(file, locale=locale, abort_invalid=True)
     compiled = BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
-    return Language(code, locale, Translations(compiled))
+    return Language(code, locale, Translations(compiled), thousands(locale))
+
+
+def thousands(locale: Locale) -> str | None:
+    """What stands between each three digits, where that is all the difference to English."""
+    separator = numbers.get_group_symbol(locale)
+    is_like_english = numbers.format_decimal(1_234_567_890, locale=locale) == "1,234,567,890".replace(",", separator)
+    return separator if is_like_english else None
 
 
 def _weight(parameter: str) -> float:

@@ -4,7 +4,7 @@ It holds all that was read of files, so that nothing is read for a visitor.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from babel.support import NullTranslations
@@ -56,7 +56,7 @@ class Look:
         own = {text: said.get(language.code) or said.get("", "") for text, said in self.texts.items()}
         if not any(own.values()):
             return language
-        return Language(language.code, language.locale, _Own(own, language))
+        return replace(language, translations=_Own(own, language))
 
 
 class _Own(NullTranslations):

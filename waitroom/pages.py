@@ -42,6 +42,10 @@ class Face:
     language: Language
     look: Look = OURS
 
+    def __hash__(self) -> int:
+        """Of what is quickly told: each answer asks for it."""
+        return hash((self.room_title, self.language.code))
+
 
 @dataclass(frozen=True, slots=True)
 class Ways:
@@ -166,14 +170,19 @@ class Pages:
     def _filled(self, template: str, face: Face, fixed: Mapping[str, Hashable], values: Mapping[str, object]) -> Filled:
         """A page whose shape is `fixed`, and of `values` whether there is something: templates ask no more of them. An
         empty value is part of the shape, and no hole."""
-        shape = tuple([(name, value and True) for name, value in values.items()])
-        return self._prepared(template, face, tuple(fixed.items()), shape).filled(values)
+        kept = tuple([value and True for value in values.values()])
+        return self._prepared(template, face, tuple(fixed.items()), tuple(values), kept).filled(values)
 
     def _prepare(
-        self, template: str, face: Face, fixed: tuple[tuple[str, Hashable], ...], shape: tuple[tuple[str, object], ...]
+        self,
+        template: str,
+        face: Face,
+        fixed: tuple[tuple[str, Hashable], ...],
+        names: tuple[str, ...],
+        kept: tuple[object, ...],
     ) -> Prepared:
         mark = secrets.token_hex(MARK_BYTES)
-        holes = {name: Hole(mark, name) if kept is True else kept for name, kept in shape}
+        holes = {name: Hole(mark, name) if value is True else value for name, value in zip(names, kept, strict=True)}
         text = self._text(template, face, dict(fixed) | holes)
         language = face.look.speaking(face.language)
         return Prepared(text, mark, {name: partial(form, language) for name, form in FORMS.items()})

@@ -1,6 +1,7 @@
 """How numbers and times read to a visitor. templates/words.js says the same in the browser; a test compares them."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from waitroom.languages import Language
 
@@ -9,6 +10,8 @@ HALF_HOUR_S = 30 * MINUTE_S
 LONGEST_IN_MINUTES_S = 120 * MINUTE_S
 HOUR_S = 60 * MINUTE_S
 DAY_S = 24 * HOUR_S
+# A crowd that comes within a minute is told the same times.
+MOST_REMEMBERED = 1024
 
 UNKNOWN = "We will tell you the time as soon as people are being let in"
 AT_MOST_A_MINUTE = "less than a minute"
@@ -47,7 +50,7 @@ def countdown(language: Language, left_ms: int) -> str:
 
 def moment(language: Language, since_1970_ms: int) -> str:
     """A moment for a visitor whose time zone we don't know, like Monday, October 12, 2026, 8:00 AM UTC."""
-    return language.moment(datetime.fromtimestamp(since_1970_ms // 1000, UTC))
+    return _moment(language, since_1970_ms // 1000)
 
 
 def spoken(language: Language) -> dict[str, str]:
@@ -55,6 +58,12 @@ def spoken(language: Language) -> dict[str, str]:
     return {name: language.say(text) for name, text in SENTENCES.items()}
 
 
+@lru_cache(MOST_REMEMBERED)
+def _moment(language: Language, since_1970_s: int) -> str:
+    return language.moment(datetime.fromtimestamp(since_1970_s, UTC))
+
+
+@lru_cache(MOST_REMEMBERED)
 def _between(language: Language, low: float, high: float, unit: str) -> str:
     time = language.unit(high, unit)
     if low == 0:

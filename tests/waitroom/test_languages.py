@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from babel import Locale
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from babel.support import NullTranslations
 
 from scripts.catalogues import said_by_waitroom
-from waitroom.languages import CATALOGUES, Languages
+from waitroom.languages import CATALOGUES, Language, Languages, thousands
 
 LANGUAGES = Languages()
 PROMISED = {"ko", "en", "ja", "zh", "es", "fr", "de", "ar"}
@@ -47,6 +49,17 @@ def test_room_has_a_language_for_who_asks_for_none_that_there_is() -> None:
 
 def test_each_language_is_called_what_its_speakers_call_it() -> None:
     assert {("en", "English"), ("ko", "한국어"), ("ar", "العربية"), ("de", "Deutsch")} <= set(LANGUAGES.names())
+
+
+@pytest.mark.parametrize("code", LANGUAGES.codes)
+def test_numbers_are_written_as_the_unicode_consortium_has_them(code: str) -> None:
+    language = LANGUAGES.of(code)
+    for value in (0, 7, 999, 1_000, 12_345, 999_999, 1_000_000, 1_234_567_890, -1_234, 1.5, 1_234.5):
+        assert language.number(value) == format_decimal(value, locale=language.locale)
+
+
+def test_numbers_that_are_not_grouped_by_thousands_are_written_so_too() -> None:
+    assert Language("hi", Locale("hi"), NullTranslations(), thousands(Locale("hi"))).number(1_234_567) == "12,34,567"
 
 
 def test_promised_languages_are_there() -> None:

@@ -6,12 +6,15 @@ from itertools import chain, zip_longest
 
 from hypothesis import given
 from hypothesis import strategies as st
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from waitroom.prepared import Filled, Form, Hole, Prepared
 
 MARK = "f00dfeed"
-FORMS: dict[str, Form] = {"plain": str, "number": "{:,}".format}
+FORMS: dict[str, Form] = {
+    "plain": lambda value: value if isinstance(value, Markup) else str(value),
+    "number": "{:,}".format,
+}
 NAMES = ["alpha", "beta", "gamma"]
 
 
@@ -37,6 +40,32 @@ def test_holes_are_filled_with_escaped_values(fixed: list[str], holes: list[str]
     pieces = list(chain.from_iterable(zip_longest(fixed, map(hole, holes), fillvalue="")))
     written = "".join(piece if isinstance(piece, str) else escape(values[piece.name]) for piece in pieces)
     assert both(prepared(*pieces).filled(values)) == {written.encode()}
+
+
+@given(st.lists(st.sampled_from([0, 1, 4095, 4096, 9000]), min_size=1, max_size=6), st.lists(st.text(max_size=50)))
+def test_long_parts_are_checked_like_any_other(lengths: list[int], told: list[str]) -> None:
+    """Their part in the checksum is looked up, whatever stands before them."""
+    pieces: list[str | Hole] = []
+    for length in lengths:
+        pieces += ["\u20ac<" * length, hole("alpha")]
+    text = prepared(*pieces)
+    for value in ["", *told]:
+        written = "".join(piece if isinstance(piece, str) else escape(value) for piece in pieces)
+        assert both(text.filled({"alpha": value})) == {written.encode()}
+
+
+def test_what_was_filled_in_last_is_not_taken_for_what_only_equals_it() -> None:
+    """1 equals True, and markup the text that it is made of."""
+    text = prepared(hole("alpha"))
+    values = [1, True, 1.0, "<b>", Markup("<b>"), "<b>", "1", 1]
+    shown = [text.filled({"alpha": value}).plain().decode() for value in values]
+    assert shown == ["1", "True", "1.0", "&lt;b&gt;", "<b>", "&lt;b&gt;", "1", "1"]
+
+
+def test_two_visitors_are_filled_in_side_by_side() -> None:
+    text = prepared("a", hole("alpha"), "b")
+    one, other = text.filled({"alpha": "one"}), text.filled({"alpha": "other"})
+    assert (both(one), both(other)) == ({b"aoneb"}, {b"aotherb"})
 
 
 def test_each_hole_has_its_form() -> None:
