@@ -240,8 +240,9 @@ class Front:
 
     def _say_in(self, room: Room | None, exchange: Exchange, say: Say) -> None:
         """Says what concerns a room, and lets the scripts read it to which that room is open."""
-        response = shared(say.response, room.cors_origins, exchange.head) if room else say.response
-        self._say(exchange, replace(say, response=response))
+        if room and room.cors_origins:
+            say.response = shared(say.response, room.cors_origins, exchange.head)
+        self._say(exchange, say)
 
     def _carry(self, exchange: Exchange, room: Room, asker: Asker, carry: Carry) -> None:
         exchange.outcome = carry.outcome

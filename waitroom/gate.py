@@ -17,7 +17,8 @@ Reason = Literal["closed", "full", "moved", "no_identity", "no_place", "revoked"
 RENEW_BELOW = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: each request has its own, and learns more of them as it goes.
+@dataclass(slots=True)
 class Facts:
     """What is known of a request.
 

@@ -7,7 +7,7 @@ moved.
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from waitroom.coalesce import MOST_ITEMS, Coalescer
 from waitroom.estimate import Estimate, Estimator
@@ -36,8 +36,7 @@ class Transitions(Protocol):
     def run(self, transition: str, line: str, arguments: Sequence[int | str | bytes]) -> Awaitable[Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """The place that a joiner has: a number, or before a draw an arrival. `lease_end_ms` where it was called at once;
     `is_new` unless the person had it already."""
 
@@ -324,23 +323,27 @@ class Line:
         """None where no arrival can be given just now."""
         people = identities if any(identities) else []
         reply = await self._store.run("join", self.name, [REDIS_CLOCK, len(identities), *self._own(), *people])
-        epoch, lease_end_ms, *pairs = reply
-        return [self._joined(epoch, lease_end_ms, *pair) for pair in zip(pairs[::2], pairs[1::2], strict=True)]
+        epoch, lease_end_ms, *rows = reply
+        joined: list[Joined | None] = []
+        for kind, first, count in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
+            joined += self._joined(epoch, lease_end_ms, kind, range(first, first + count))
+        return joined
 
-    def _joined(self, epoch: int, lease_end_ms: int, kind: int, place: int) -> Joined | None:
-        """One joiner's part of the reply (see join.lua)."""
+    def _joined(self, epoch: int, lease_end_ms: int, kind: int, places: range) -> Sequence[Joined | None]:
+        """One row of the reply (see join.lua): those who were given places in a row."""
         match kind:
             case 0 | 4:
-                self.known = self.known.and_of(epoch, place, 0)
-                return Joined(epoch, place, is_new=kind == 0)
+                self.known = self.known.and_of(epoch, places[-1], 0)
+                return [Joined(epoch, place, is_new=kind == 0) for place in places]
             case 1:
-                self.known = self.known.and_of(epoch, place, place)
-                self.hold_lease(place, lease_end_ms)
-                return Joined(epoch, place, lease_end_ms=lease_end_ms)
+                self.known = self.known.and_of(epoch, places[-1], places[-1])
+                for place in places:
+                    self.hold_lease(place, lease_end_ms)
+                return [Joined(epoch, place, lease_end_ms=lease_end_ms) for place in places]
             case 2 | 5:
-                return Joined(epoch, arrival=place, is_new=kind == 2)
+                return [Joined(epoch, arrival=place, is_new=kind == 2) for place in places]
             case _:
-                return None
+                return [None] * len(places)
 
     async def _claim(self, holders: list[tuple[int, int | None]]) -> list[Standing]:
         """For numbers with how often the place of their ticket was moved, None for who is known to be inside."""

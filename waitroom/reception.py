@@ -52,7 +52,7 @@ class Reception:
 
     async def receive(self, room: Room, visit: Visit) -> Received:
         """Decides; where the gate asks for more, the line is asked, at most for a claim and then for a number."""
-        line = await self._line(room, visit)
+        line = self._known(room, visit) or await self._line(room, visit)
         if line is None:
             return Received(self._without_line(room, visit))
         facts = self._facts(room, line, visit)
@@ -61,9 +61,9 @@ class Reception:
             decision = decide(facts, self._now_s())
             match decision:
                 case Ask(Ticket() as ticket):
-                    facts = replace(facts, standing=await self._claimed(line, ticket))
+                    facts.standing = await self._claimed(line, ticket)
                 case Ask():
-                    facts = await self._joined(line, facts, visit.identity)
+                    await self._join(line, facts, visit.identity)
                     new_ticket = facts.ticket
                 case Forward(Admission() as admission, renew=True):
                     renewed = await self._renewed(line, facts, admission)
@@ -177,6 +177,10 @@ class Reception:
             since_s = max(facts.ticket.issued_s, room.limits.opens_ms / 1000)
             self._admitted(room.name, max(0.0, self._now_s() - since_s))
 
+    def _known(self, room: Room, visit: Visit) -> Line | None:
+        """The line of a visit, where it is here as it is now."""
+        return None if visit.own or visit.bypass else self._lines.awake(room, visit.key)
+
     async def _line(self, room: Room, visit: Visit) -> Line | None:
         """The line of a visit, begun where needed; None where there can't be one more, or for a visit that has no
         business with it: who neither joins nor brings anything begins none."""
@@ -199,21 +203,22 @@ class Reception:
             session_s=limits.session_ms / 1000,
             joins=visit.joins,
             robot=visit.robot,
-            on_loan=self._recognition.loan(room, visit),
         )
         if self._lines.is_lost(line):
-            lends = self._loans.are_left(room.name, room.loss_cap, self._now_s())
-            facts = replace(facts, on_loss=room.on_store_loss, lends=lends)
-        if admission := self._recognition.admission(room, line, visit):
-            return replace(
-                facts, admission=admission, unsure=line.is_unsure(admission.number, admission.issued_s * 1000)
-            )
-        lacks_identity = room.identity is not None and room.identity.required and not visit.identity
-        if ticket := self._recognition.ticket(room, line, visit.ticket, visit.identity):
-            standing = self._standing(line, ticket)
-            is_void = line.is_void(ticket.epoch)
-            return replace(facts, ticket=ticket, standing=standing, is_void=is_void, lacks_identity=lacks_identity)
-        return replace(facts, lacks_identity=lacks_identity)
+            facts.on_loss = room.on_store_loss
+            facts.lends = self._loans.are_left(room.name, room.loss_cap, self._now_s())
+        if visit.admission:
+            facts.on_loan = self._recognition.loan(room, visit)
+            if admission := self._recognition.admission(room, line, visit):
+                facts.admission = admission
+                facts.unsure = line.is_unsure(admission.number, admission.issued_s * 1000)
+                return facts
+        facts.lacks_identity = room.identity is not None and room.identity.required and not visit.identity
+        if visit.ticket and (ticket := self._recognition.ticket(room, line, visit.ticket, visit.identity)):
+            facts.ticket = ticket
+            facts.standing = self._standing(line, ticket)
+            facts.is_void = line.is_void(ticket.epoch)
+        return facts
 
     def _line_ms(self, line: Line) -> int:
         """The line's time, by Redis's clock as it was seen last; by this process's while nobody can see it."""
@@ -246,7 +251,8 @@ class Reception:
         except StoreLostError:
             return Unreachable()
 
-    async def _joined(self, line: Line, facts: Facts, identity: str) -> Facts:
+    async def _join(self, line: Line, facts: Facts, identity: str) -> None:
+        """Joins, and takes what follows from it into the facts."""
         # The line can't know which number was drawn for an arrival, and so not that it is used up: who has used it has
         # the next places under another name.
         is_used_up = facts.ticket and facts.ticket.arrival is not None and isinstance(facts.standing, Spent)
@@ -255,7 +261,8 @@ class Reception:
         except StoreLostError:
             joined = None
         if joined is None:
-            return replace(facts, ticket=None, standing=Unreachable())
+            facts.ticket, facts.standing = None, Unreachable()
+            return
         visitor = identity or (facts.ticket.visitor if facts.ticket else new_visitor())
         ticket = Ticket(
             line=line.name,
@@ -266,9 +273,9 @@ class Reception:
             arrival=joined.arrival,
             draw=line.in_force.draw if joined.arrival is not None else "",
         )
-        return replace(
-            facts, ticket=self._recognition.drawn(line, ticket), standing=_standing_of(joined), is_void=False
-        )
+        facts.ticket = self._recognition.drawn(line, ticket)
+        facts.standing = _standing_of(joined)
+        facts.is_void = False
 
     async def _renewed(self, line: Line, facts: Facts, admission: Admission) -> Forward | Admit | None:
         """Extends the lease of an active visitor; None if it has none any more. While nobody can say, it holds."""

@@ -4,6 +4,7 @@ Two versions meet at one Redis whenever one relieves the other. What the earlier
 here, apart from today's code, which may change.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -49,6 +50,9 @@ class EarlierBench(LineBench):
 
     def claim(self, *numbers: int) -> list[Standing]:
         return from_reply(self._run("claim", self.now_ms, *[number + FIRST for number in numbers]))
+
+    def _places(self, reply: list[int]) -> Iterator[tuple[int, int]]:
+        yield from zip(reply[::2], reply[1::2], strict=True)
 
     def look(self) -> Seen:
         """Brings the line up to now."""

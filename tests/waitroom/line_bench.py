@@ -4,7 +4,7 @@ A line counts from the clock when it begins. Here numbers are told from `FIRST` 
 line that begins at `START_MS` reads as 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,11 +88,15 @@ class LineBench:
         people = identities if any(identities) else ()
         reply = self._run("join", self.now_ms, len(identities), *self._own(), *people)
         self.joined = reply[0], reply[1]
-        pairs = zip(reply[2::2], reply[3::2], strict=True)
-        kinds = [(KINDS[kind], place, kind > 3) for kind, place in pairs]
+        kinds = [(KINDS[kind], place, kind > 3) for kind, place in self._places(reply[2:])]
         return [
             Given(kind, place - FIRST if kind in ("number", "called") else place, old) for kind, place, old in kinds
         ]
+
+    def _places(self, reply: list[int]) -> Iterator[tuple[int, int]]:
+        """The kind and the place of each who joined."""
+        for kind, first, count in zip(reply[::3], reply[1::3], reply[2::3], strict=True):
+            yield from ((kind, first + after) for after in range(count))
 
     def waiting(self, n: int) -> list[int]:
         """Lets n visitors join and poll, so that they wait."""

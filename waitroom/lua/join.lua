@@ -6,7 +6,8 @@
 --       2      n, how many join
 --       3..22  limits and what the caller knew: see _advance.lua
 --       23..   in rooms with one place per person: the identity of each who joins, '' for one without
--- Reply  epoch, the end of the leases (ms) of the called; then for each who joins: kind, place.
+-- Reply  epoch, the end of the leases (ms) of the called; then for those who join, in their order: kind, place, and how
+--        many of them have that and the next places.
 --        Kinds: 0 a number, 1 a number that is called, 2 an arrival, 3 none yet, 4 the number, 5 the arrival that this
 --        person has already
 -- Keeps I3 (nobody who waits is overtaken) and I4 (a number is given once, and one person has one).
@@ -61,6 +62,7 @@ local function give()
   return ARRIVAL, line.arrived - 1
 end
 
+local last = 0 -- where the last row of the answer begins
 for i = 1, n do
   local identity = ARGV[2 + OWN + i] or ''
   local kind, place
@@ -72,8 +74,12 @@ for i = 1, n do
       redis.call('HSET', PEOPLE, identity, kind == ARRIVAL and place .. '@' .. line.draw or place)
     end
   end
-  answer[#answer + 1] = kind
-  answer[#answer + 1] = place
+  if answer[last] == kind and answer[last + 1] + answer[last + 2] == place then
+    answer[last + 2] = answer[last + 2] + 1
+  else
+    last = #answer + 1
+    answer[last], answer[last + 1], answer[last + 2] = kind, place, 1
+  end
 end
 if #numbers > 0 then pass(line, numbers[#numbers]) end
 reserve(line, numbers, now)
