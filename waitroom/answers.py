@@ -4,13 +4,11 @@ import json
 import math
 import secrets
 import string
-from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import quote, urlencode
 
 from waitroom.asking import Asking
 from waitroom.cookies import LANGUAGE_COOKIE
-from waitroom.headers import cookie, values
 from waitroom.languages import Languages
 from waitroom.local_path import local
 from waitroom.pages import Face, Notice, Pages, Ways, content_security_policy
@@ -33,9 +31,13 @@ PAGE_FIELDS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Vary", "Accept-Encoding, Accept-Language, Cookie"),
 )
+GZIP = ("Content-Encoding", "gzip")
+LANGUAGE = LANGUAGE_COOKIE.encode()
 NONCE_BYTES = 16
 # Refusals differ by room only, and are written once for each.
 MOST_REFUSALS = 256
+# Of places: a crowd comes by a few.
+MOST_ADDRESSES = 256
 # Who was given a number just now shows itself soon, with or without JavaScript.
 FIRST_REFRESH_S = 2
 STORE_RETRY_S = 5
@@ -84,6 +86,7 @@ class Answers:
         self._pages = pages
         self._languages = languages
         self._refusal = lru_cache(MOST_REFUSALS)(problem)
+        self._faces: dict[tuple[str, str], tuple[Room, Face]] = {}
 
     def waiting(self, room: Room, key: str, place: Place, asking: Asking, *, is_new: bool) -> Response:
         """The waiting answer: the page, or for an app the place with 429, and where to ask for it from now on
@@ -91,14 +94,14 @@ class Answers:
         after_s = math.ceil(place.poll_after_ms / 1000)
         face, nonce = self._face(room, asking), _nonce()
         if place.message:
-            place = replace(place, message=room.message_in(face.language.code))
+            place.message = room.message_in(face.language.code)
         ways = Ways(
-            place_url=_own(room, "place", key=key, language=_language(room, face)),
-            extend_url=_own(room, "extend", key=key, language=_language(room, face)),
-            leave_url=_own(room, "leave", key=key),
-            receipt_url="" if room.identity else _own(room, "receipt", key=key, here=asking.target),
-            number_url=_own(room, "number", key=key, language=_language(room, face)) if room.status_s else "",
-            status_url=_own(room, "status", key=key, language=_language(room, face)) if room.status_s else "",
+            place_url=_own(room.name, "place", key=key, language=_language(room, face)),
+            extend_url=_own(room.name, "extend", key=key, language=_language(room, face)),
+            leave_url=_own(room.name, "leave", key=key),
+            receipt_url="" if room.identity else _own(room.name, "receipt", key=key, here=asking.target),
+            number_url=_own(room.name, "number", key=key, language=_language(room, face)) if room.status_s else "",
+            status_url=_own(room.name, "status", key=key, language=_language(room, face)) if room.status_s else "",
             status_s=room.status_s,
         )
         if asking.kind != "page":
@@ -165,7 +168,7 @@ class Answers:
 
     def moved(self, room: Room, key: str, asking: Asking) -> Response:
         """For who comes with a ticket whose place was moved to another browser."""
-        return self._notice("moved", room, _own(room, "leave", key=key, here=asking.target), asking)
+        return self._notice("moved", room, _own(room.name, "leave", key=key, here=asking.target), asking)
 
     def _notice(self, name: Notice, room: Room, leave_url: str, asking: Asking) -> Response:
         status, title, detail = NOTICES[name]
@@ -210,7 +213,7 @@ class Answers:
 
     def receipt(self, room: Room, key: str, made: Made, asking: Asking) -> Response:
         """The code by which another browser takes a place over."""
-        url = f"{asking.client.scheme}://{asking.client.host}{_own(room, f'receipt/{made.code}', key=key)}"
+        url = f"{asking.client.scheme}://{asking.client.host}{_own(room.name, f'receipt/{made.code}', key=key)}"
         code = shown(made.code)
         if asking.kind != "page":
             return _json({"code": code, "url": url, "expires_ms": made.expires_ms})
@@ -226,7 +229,7 @@ class Answers:
         page = self._pages.take(
             face,
             code=shown(code) if code else "",
-            take_url=_own(room, f"receipt/{code}", key=key) if code else _own(room, "receipt"),
+            take_url=_own(room.name, f"receipt/{code}", key=key) if code else _own(room.name, "receipt"),
             key=key,
             has_place=has_place,
             here="" if code else asking.target,  # the switch of languages would tell a code to the access log
@@ -244,14 +247,16 @@ class Answers:
         if asking.kind != "page":
             return problem(status, not_now.fault, title, detail, not_now.retry_after_s)
         face, nonce = self._face(room, asking), _nonce()
-        page = self._pages.not_moved(not_now.fault, face, take_url=_own(room, "receipt", key=key), nonce=nonce)
+        page = self._pages.not_moved(not_now.fault, face, take_url=_own(room.name, "receipt", key=key), nonce=nonce)
         retry = [] if not_now.retry_after_s is None else [_retry_after(not_now.retry_after_s)]
         return _page(page, face, status, nonce, asking).with_fields(retry)
 
     def _face(self, room: Room, asking: Asking) -> Face:
-        accepted = ",".join(values(asking.fields, "accept-language"))
-        language = self._languages.choose(cookie(asking.fields, LANGUAGE_COOKIE), accepted, room.language)
-        return Face(room.title, language, room.look)
+        language = self._languages.choose(asking.cookie(LANGUAGE), asking.manner.languages, room.language)
+        known = self._faces.get((room.name, language.code))
+        if known is None or known[0] is not room:
+            known = self._faces[room.name, language.code] = room, Face(room.title, language, room.look)
+        return known[1]
 
 
 def see_other(here: str) -> Response:
@@ -259,10 +264,11 @@ def see_other(here: str) -> Response:
     return Response(303, (("Location", quote(local(here), safe=string.punctuation)), NO_STORE))
 
 
-def _own(room: Room, about: str, **asked: str) -> str:
+@lru_cache(MOST_ADDRESSES)
+def _own(room: str, about: str, **asked: str) -> str:
     """The address of something about the own place."""
     query = urlencode({name: value for name, value in asked.items() if value})
-    return f"/.waitroom/rooms/{room.name}/{about}{'?' if query else ''}{query}"
+    return f"/.waitroom/rooms/{room}/{about}{'?' if query else ''}{query}"
 
 
 def problem(status: int, code: str, title: str, detail: str = "", retry_after_s: int | None = None) -> Response:
@@ -282,11 +288,11 @@ def _language(room: Room, face: Face) -> str:
 
 
 def _page(page: Filled, face: Face, status: int, nonce: str, asking: Asking) -> Response:
-    policy = ("Content-Security-Policy", content_security_policy(nonce))
-    fields = (*PAGE_FIELDS, ("Content-Language", face.language.code), policy)
-    if asking.accepts_gzip:
-        return Response(status, (*fields, ("Content-Encoding", "gzip")), page.gzipped())
-    return Response(status, fields, page.plain())
+    own = (("Content-Security-Policy", content_security_policy(nonce)),)
+    fields = (*PAGE_FIELDS, ("Content-Language", face.language.code))
+    if asking.manner.accepts_gzip:
+        return Response(status, (*fields, GZIP), page.gzipped(), own)
+    return Response(status, fields, page.plain(), own)
 
 
 def _nonce() -> str:

@@ -78,10 +78,10 @@ class Authz:
         and sends the visitor here next."""
         told = inquiry.original
         asking = read_asking(
-            told.method, told.target, fields_of(exchange), client=asker.client, request_id=exchange.request_id.decode()
+            told.method, told.target, exchange.head.block, client=asker.client, request_id=exchange.request_id.decode()
         )
         if not told.shows_refusals:
-            asking = replace(asking, kind="other")
+            asking = replace(asking, manner=replace(asking.manner, kind="other"))
         match await self._judge.judge(inquiry.room, inquiry.route, asking):
             case Carry() as carry:
                 return _allowed(carry)

@@ -54,11 +54,11 @@ class Clients:
         return self._is_trusted(exchange.connection.address)
 
     def asking(self, exchange: Exchange) -> Asking:
-        """The request as text, for those who read more than a few of its fields."""
+        """The request, for those who read more than a few of its fields."""
         return read_asking(
             exchange.head.method.decode(),
             exchange.target.raw.decode("latin-1"),
-            fields_of(exchange),
+            exchange.head.block,
             client=(exchange.asker or self._asker(exchange)).client,
             request_id=exchange.request_id.decode(),
         )

@@ -180,9 +180,10 @@ class Exchange:
             body = b""
         self.bytes_out += len(body)
         connection.write(
-            b"%b%b%b%b%b\r\n%b"
+            b"%b%b%b%b%b%b\r\n%b"
             % (
                 start_of(response.status, response.fields),
+                lines_of(response.own) if response.own else b"",
                 length,
                 date_line(),
                 b"".join([b"Set-Cookie: %b\r\n" % cookie.encode() for cookie in cookies]) if cookies else b"",
@@ -311,6 +312,9 @@ class Exchange:
 @lru_cache(MOST_STARTS)
 def start_of(status: int, fields: tuple[Field, ...]) -> bytes:
     """The start of an answer of our own, whose fields come again and again."""
-    lines = [f"HTTP/1.1 {status} ".encode() + REASONS.get(status, b"")]
-    lines += [f"{name}: {value}".encode() for name, value in fields]
-    return b"".join(line + b"\r\n" for line in lines)
+    return b"HTTP/1.1 %d %b\r\n%b" % (status, REASONS.get(status, b""), lines_of(fields))
+
+
+def lines_of(fields: tuple[Field, ...]) -> bytes:
+    """The fields as lines, with their ends."""
+    return "".join([f"{name}: {value}\r\n" for name, value in fields]).encode()

@@ -9,11 +9,11 @@ from typing import assert_never
 from waitroom.admission import HEADER
 from waitroom.answers import NO_STORE, Answers, problem
 from waitroom.asking import Asking
-from waitroom.cookies import ADMISSION, admission_cookie, set_cookie, ticket_cookie, tickets_of
-from waitroom.engines import Engine, engine_of
+from waitroom.cookies import ADMISSION, admission_names, set_cookie, ticket_cookie, ticket_names, tickets_of
+from waitroom.engines import Engine
 from waitroom.errors import StoreLostError
 from waitroom.gate import Admit, Answer, Forward, Lend, Pass, Reason, Refuse, Wait
-from waitroom.headers import cookie, cookie_names, values
+from waitroom.headers import cookie_names
 from waitroom.local_path import local
 from waitroom.papers import Papers
 from waitroom.place import CALLED_POLL_MS, Place
@@ -107,8 +107,8 @@ class Judge:
     async def judge(self, room: Room, route: Route, asking: Asking) -> Carry | Say:
         """What becomes of a request, whatever it takes to find out."""
         visit = self.visit(room, route.key or "", asking, route)
-        if engine := engine_of("".join(values(asking.fields, "user-agent"))):
-            visit = await self._of_robot(room, engine, asking, visit)
+        if asking.manner.engine:
+            visit = await self._of_robot(room, asking.manner.engine, asking, visit)
         received = await self._reception.receive(room, visit)
         secure, key = asking.client.is_secure, visit.key
         cookies = self._ticket_cookies(room, key, asking, received.new_ticket) if received.new_ticket else []
@@ -141,8 +141,8 @@ class Judge:
         """A request as the reception needs it."""
         secure = asking.client.is_secure
         return Visit(
-            ticket=cookie(asking.fields, ticket_cookie(room.name, key, secure=secure)),
-            admission=cookie(asking.fields, admission_cookie(room.name, key, secure=secure)),
+            ticket=asking.cookie(ticket_names(room.name, key)[secure]),
+            admission=asking.cookie(admission_names(room.name, key)[secure]),
             key=key,
             identity=room.identity.of(asking.fields, self._identity_secret) if room.identity else "",
             own=route.own if route else False,
@@ -247,4 +247,4 @@ class Judge:
 
 def _keeps_cookies(asking: Asking) -> bool:
     """Whether it has kept some before, or is a browser that says what it asks for (Fetch Metadata)."""
-    return bool(values(asking.fields, "cookie") or values(asking.fields, "sec-fetch-dest"))
+    return b"cookie" in asking.block.looked or b"sec-fetch-dest" in asking.block.looked

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.waitroom.fields import block
 from tests.waitroom.line_bench import LIMITS
 from waitroom.answers import Answers, problem
 from waitroom.asking import Asking, read
@@ -110,7 +111,7 @@ PLACES = st.builds(
 def asking(accept: str, encoding: str = "") -> Asking:
     fields = [("Accept", accept), ("Accept-Encoding", encoding)]
     client = Client("127.0.0.1", "http", "shop")
-    return read("GET", "/flights?day=1", fields, client=client, request_id="7f3a")
+    return read("GET", "/flights?day=1", block(fields), client=client, request_id="7f3a")
 
 
 def browser(encoding: str = "") -> Asking:
@@ -122,7 +123,7 @@ APP = asking("application/json", "gzip")
 
 def page_and_nonce(response: Response) -> tuple[bytes, bytes]:
     """A page with its nonce taken out, and the nonce, as its policy has it."""
-    fields = dict(response.fields)
+    fields = dict(response.fields + response.own)
     body = gzip.decompress(response.body) if fields.get("Content-Encoding") == "gzip" else response.body
     nonces = set(re.findall(r"'nonce-([\w-]+)'", fields["Content-Security-Policy"]))
     assert len(nonces) == 1

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.waitroom.fields import block
 from waitroom.asking import Kind, read
 from waitroom.headers import Client
 
@@ -28,8 +29,8 @@ from waitroom.headers import Client
 def test_gzip_goes_to_who_accepts_it(accept_encoding: list[str], accepts: bool) -> None:
     """RFC 9110, section 12.5.3; who names no coding gets none."""
     fields = [("Accept-Encoding", value) for value in accept_encoding]
-    asking = read("GET", "/", fields, client=Client("127.0.0.1", "http", "shop"), request_id="1")
-    assert asking.accepts_gzip == accepts
+    asking = read("GET", "/", block(fields), client=Client("127.0.0.1", "http", "shop"), request_id="1")
+    assert asking.manner.accepts_gzip == accepts
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_gzip_goes_to_who_accepts_it(accept_encoding: list[str], accepts: bool) 
 def test_who_is_answered_how_is_negotiated_by_accept(accept: list[str], kind: Kind) -> None:
     """RFC 9110, section 12.5.1; who is told neither a page nor JSON takes no number."""
     fields = [("Accept", value) for value in accept]
-    asking = read("GET", "/", fields, client=Client("127.0.0.1", "http", "shop"), request_id="1")
+    asking = read("GET", "/", block(fields), client=Client("127.0.0.1", "http", "shop"), request_id="1")
     assert asking.kind == kind
     assert asking.joins == (kind != "other")
 
@@ -96,5 +97,24 @@ def test_who_is_answered_how_is_negotiated_by_accept(accept: list[str], kind: Ki
 def test_a_page_is_for_who_looks_at_one(destination: str, kind: Kind) -> None:
     """A script that fetches what a browser would show takes no number."""
     fields = [("Accept", "text/html"), ("Sec-Fetch-Dest", destination)]
-    asking = read("GET", "/", fields, client=Client("127.0.0.1", "http", "shop"), request_id="1")
+    asking = read("GET", "/", block(fields), client=Client("127.0.0.1", "http", "shop"), request_id="1")
     assert asking.kind == kind
+
+
+def test_who_asks_the_same_way_again_is_read_once() -> None:
+    """A crowd comes with a few browsers."""
+    fields = [
+        ("Accept", "text/html"),
+        ("Accept-Language", "ko"),
+        ("User-Agent", "Mozilla/5.0 (compatible; bingbot/2.0)"),
+    ]
+    client = Client("127.0.0.1", "http", "shop")
+    one, other = (read("GET", path, block(fields), client=client, request_id=path) for path in ("/1", "/2"))
+    assert one.manner is other.manner
+    assert (one.manner.languages, one.manner.engine, one.fields[1]) == ("ko", "bing", ("accept-language", "ko"))
+
+
+def test_what_is_fetched_ahead_of_need_takes_no_number() -> None:
+    fields = [("Accept", "text/html"), ("Sec-Purpose", "prefetch;prerender")]
+    asking = read("GET", "/", block(fields), client=Client("127.0.0.1", "http", "shop"), request_id="1")
+    assert (asking.kind, asking.joins) == ("page", False)

@@ -90,6 +90,18 @@ async def test_choice_never_leads_to_another_site(
     assert list(response.cookies) == ["wr-.language"]
 
 
+async def test_no_two_pages_have_one_nonce_and_each_has_that_of_its_policy(full: Waitroom) -> None:
+    """Whatever of a page's head is remembered for the next: of this, nothing."""
+    nonces = []
+    for _ in range(3):
+        async with visitor() as newcomer:
+            page = await page_of(newcomer, full)
+            told = set(re.findall(r"'nonce-([\w-]+)'", page.headers["Content-Security-Policy"]))
+            assert told == set(re.findall(r'nonce="([\w-]+)"', await page.text()))
+            nonces += told
+    assert len(set(nonces)) == 3
+
+
 async def test_choice_is_asked_for_and_not_posted(waitroom: Waitroom, session: aiohttp.ClientSession) -> None:
     response = await choose(session, waitroom, "ko", method="POST")
     assert (response.status, response.headers["Allow"]) == (405, "GET, HEAD")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import PrivateRedis
+from tests.waitroom.fields import block
 from tests.waitroom.running import APP, PAGE, Origin, Waitroom
 from tests.waitroom.test_shortcut import benching
 from tests.waitroom.visitors import Come
@@ -210,7 +211,7 @@ async def test_a_robot_passes_by_a_rule_of_the_room_or_is_told_to_come_later(
     async with benching(tmp_path, redis, resolver=Zone()) as bench:
         joined = redis.client.hget("wr:{site}:state", "joined")
         fields = [("Host", "shop"), ("User-Agent", user_agent), *PAGE.items()]
-        asking = read(method, "/", fields, client=Client(address, "https", "shop"), request_id="")
+        asking = read(method, "/", block(fields), client=Client(address, "https", "shop"), request_id="")
         said = await bench.judge.judge(bench.room, Rooms([bench.room]).route("shop", b"/"), asking)
         if passes:
             assert isinstance(said, Carry)

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.servers import PrivateRedis, eventually
+from tests.waitroom.fields import block
 from tests.waitroom.running import PAGE, TIMEOUT_MS, Waitroom
 from waitroom import keys
 from waitroom.admission import AdmissionSigner, AdmissionVerifier
@@ -77,7 +78,7 @@ class Bench:
         """Asks in both ways, and makes sure that they agree."""
         route = Rooms([self.room]).route("shop", path)
         fields = [("Host", "shop"), ("Cookie", cookies), *PAGE.items()]
-        asking = read("GET", path.decode(), fields, client=Client("127.0.0.1", "http", "shop"), request_id="")
+        asking = read("GET", path.decode(), block(fields), client=Client("127.0.0.1", "http", "shop"), request_id="")
         token = cookie(Block([], {b"cookie": [cookies.encode("latin-1")]}), route.admission_names[0])
         sure = self.recognition.recall(self.room, "", token)
         carry = self.judge.at_once(self.room, route, token)

@@ -5,6 +5,8 @@ from waitroom.wire.heads import Block
 
 def cookie(block: Block, name: bytes) -> str:
     """The value of a cookie, "" where there is none; of several, the first."""
+    if b"cookie" not in block.looked:  # who comes for the first time
+        return ""
     known = block.cookies.get(name)
     if known is None:
         known = block.cookies[name] = _find(block, name + b"=")

@@ -33,9 +33,8 @@ METHODS = frozenset(
 )
 # The fields whose values somebody asks for; the rest only passes through.
 LOOKED_AT = frozenset(
-    b"host content-length transfer-encoding connection upgrade expect cookie accept accept-encoding user-agent "
-    b"if-none-match "
-    b"origin access-control-request-headers "
+    b"host content-length transfer-encoding connection upgrade expect cookie accept accept-encoding accept-language "
+    b"user-agent if-none-match origin access-control-request-headers "
     b"sec-fetch-dest sec-purpose purpose forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-request-id "
     b"date set-cookie cache-control x-waitroom-command traceparent tracestate".split()
 )
@@ -91,7 +90,7 @@ class Block:
     `looked` has the values of the fields in LOOKED_AT, by lower-case name, in order.
     """
 
-    __slots__ = ("cookies", "fields", "has_body", "host", "kept", "looked", "said")
+    __slots__ = ("cookies", "fields", "has_body", "host", "kept", "looked", "manner", "said")
 
     def __init__(self, fields: list[Field], looked: Looked) -> None:
         self.fields = fields
@@ -103,6 +102,7 @@ class Block:
         self.host: tuple[bytes, str] | None = None  # its one host, as sent and as a name, once it was found good
         self.kept: bytes | None = None  # what an origin gets of it, where nothing else decides that; once found out
         self.cookies: dict[bytes, str] = {}  # those that were looked for
+        self.manner: object = None  # what a reader has made of how its client asks
 
 
 class RequestHead:
