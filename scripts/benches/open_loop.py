@@ -56,7 +56,8 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked for, how often, and by whom: of each visitor's Cookie field in turn. `connections` are kept, so
+    """What is asked for, how often, and by whom: of each visitor's Cookie field in turn, with each of `fields`,
+    what browsers say besides. `connections` are kept, so
     many at the most; a request that finds none free waits for one, and its time runs. 0: each request has one of its
     own, and its time is with that of the handshake. The moments are by chance, or evenly spread."""
 
@@ -69,6 +70,7 @@ class Plan:
     cookies: Sequence[str] = ("",)
     moments: Literal["by chance", "evenly"] = "by chance"
     seed: int = 1
+    fields: Sequence[Mapping[str, str]] = ()
 
     def starts_s(self) -> list[float]:
         if self.moments == "evenly":
@@ -76,7 +78,8 @@ class Plan:
         return by_chance(self.per_s, self.seconds, Random(self.seed))
 
     def requests(self) -> list[bytes]:
-        return [get(self.path, self.accept, cookie) for cookie in self.cookies]
+        more = self.fields or ({},)
+        return [get(self.path, self.accept, cookie, fields=fields) for cookie in self.cookies for fields in more]
 
 
 @dataclass(slots=True)
@@ -98,10 +101,13 @@ class Load:
     late: Quantiles
 
 
-def get(path: str, accept: str, cookie: str = "", host: str = "127.0.0.1") -> bytes:
+def get(
+    path: str, accept: str, cookie: str = "", host: str = "127.0.0.1", fields: Mapping[str, str] | None = None
+) -> bytes:
     """A GET as it is sent."""
     cookies = f"Cookie: {cookie}\r\n" if cookie else ""
-    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: {accept}\r\n{cookies}\r\n".encode()
+    more = "".join(f"{name}: {value}\r\n" for name, value in (fields or {}).items())
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: {accept}\r\n{more}{cookies}\r\n".encode()
 
 
 async def at(starts_s: Sequence[float], do: Callable[[int, float], None]) -> Times:

@@ -1,6 +1,7 @@
 """The servers that `scripts/bench` compares, each a process with a port of its own, and what visitors ask there."""
 
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 import click
@@ -21,6 +23,7 @@ from scripts.benches.machine import MEASURED, OTHERS
 from scripts.benches.wrk import CONNECTIONS, Asked
 from waitroom.embedded import find_server
 
+MEMORY = "/dev/shm"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 BODY = "x" * 1024
@@ -64,6 +67,17 @@ server {{
     location = {large} {{ try_files /large =404; }}
     location = {huge} {{ try_files /huge =404; }}
     location = {stream} {{ ssi on; ssi_types text/plain; try_files /huge =404; }}
+}}
+"""
+# From memory: the file is on a file system in memory, stays open, and is read in one call.
+NGINX_PAGE = """
+open_file_cache max=8 inactive=1h; open_file_cache_valid 1h; output_buffers 2 64k;
+server {{
+    listen 127.0.0.1:{port};
+    location / {{
+        root {folder}; try_files /page =404; default_type "{kind}"; {fields}
+        etag off; max_ranges 0; add_header Last-Modified "";
+    }}
 }}
 """
 HAPROXY = """
@@ -124,6 +138,10 @@ class Reply:
     status: int
     fields: Sequence[tuple[str, str]]
     body: bytes
+
+    @property
+    def kind(self) -> str:
+        return next(value for name, value in self.fields if name.lower() == "content-type")
 
 
 class Contenders:
@@ -205,9 +223,16 @@ class Contenders:
 
     def nginx_return(self, reply: Reply) -> Server:
         """Answers what waitroom did, from its configuration."""
-        kind = next(value for name, value in reply.fields if name.lower() == "content-type")
-        fields = "".join(f"add_header {name} '{value}' always; " for name, value in _foreign(reply))
-        return self._answering("nginx-return", kind, fields, reply.body.decode(), MEASURED)
+        return self._answering("nginx-return", reply.kind, _added(reply), reply.body.decode(), MEASURED)
+
+    def nginx_page(self, reply: Reply) -> Server:
+        """Answers what waitroom did, whatever bytes it is, from memory."""
+        port = _free_port()
+        folder = Path(self._stack.enter_context(TemporaryDirectory(dir=MEMORY, prefix="waitroom-bench-")))
+        folder.chmod(0o755)
+        (folder / "page").write_bytes(reply.body)
+        http = NGINX_PAGE.format(port=port, folder=folder, kind=reply.kind, fields=_added(reply))
+        return self._nginx("nginx-page", http, port)
 
     def _nginx_proxy(self, name: str, origin: int, buffers: str) -> Server:
         port = _free_port()
@@ -260,10 +285,9 @@ def admitted(port: int) -> Asked:
 
 def get(port: int, asked: Asked) -> Reply:
     """What the first of the visitors gets."""
-    cookies = {"Cookie": asked.cookies[0]} if asked.cookies[0] else {}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
     try:
-        connection.request("GET", asked.path, headers={"Accept": asked.accept, **cookies})
+        connection.request("GET", asked.path, headers=asked.visitors()[0])
         response = connection.getresponse()
         return Reply(response.status, response.getheaders(), response.read())
     except (OSError, http.client.HTTPException) as exc:
@@ -281,8 +305,10 @@ def _visit(port: int, path: str, cookies: str) -> str:
     return "; ".join(f"{name}={morsel.coded_value}" for name, morsel in jar.items())
 
 
-def _foreign(reply: Reply) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in reply.fields if name.lower() not in OWN_FIELDS]
+def _added(reply: Reply) -> str:
+    """The fields of a reply, as nginx is told to add them."""
+    foreign = [(name, value) for name, value in reply.fields if name.lower() not in OWN_FIELDS]
+    return "".join(f"add_header {name} {json.dumps(value)} always; " for name, value in foreign)
 
 
 def program(name: str) -> str:

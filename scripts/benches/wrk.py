@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -18,15 +18,15 @@ CONNECTIONS = 64
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # Requests are written once, and dealt out evenly to threads, each of which sends its own in turn. Latencies are in µs.
 SCRIPT = """
-local fields = %s
+local visitors = %s
 local requests, turn, threads = {}, 0, 0
 setup = function(thread)
     thread:set("first", threads + 1)
     threads = threads + 1
 end
 init = function()
-    for i = first, #fields, %d do
-        requests[#requests + 1] = wrk.format("GET", "%s", {Cookie = fields[i], Accept = "%s"})
+    for i = first, #visitors, %d do
+        requests[#requests + 1] = wrk.format("GET", %s, visitors[i])
     end
 end
 request = function()
@@ -36,9 +36,10 @@ end
 done = function(summary, latency)
     local e = summary.errors
     io.write(string.format(
-        '\\nfigures {"requests": %%d, "duration_us": %%d, "p50_us": %%d, "p99_us": %%d, "errors": %%d}\\n',
+        '\\nfigures {"requests": %%d, "duration_us": %%d, "p50_us": %%d, "p99_us": %%d, ' ..
+            '"errors": %%d, "refused": %%d}\\n',
         summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
-        e.connect + e.read + e.write + e.status + e.timeout))
+        e.connect + e.read + e.write + e.timeout, e.status))
 end
 """
 
@@ -47,23 +48,34 @@ end
 class Asked:
     """What is asked for again and again by visitors who are known by their cookies: by all of them in turn on every
     connection, or, as browsers do, by each on connections of its own. That takes a thread each, and many threads leave
-    the server to wait for them."""
+    the server to wait for them. `fields` are what each says besides; `is_refused` says that the answer is none of
+    success."""
 
     path: str
     accept: str
     cookies: Sequence[str]
     has_own_connections: bool = False
+    fields: Sequence[Mapping[str, str]] = ()
+    is_refused: bool = False
+
+    def visitors(self) -> list[Mapping[str, str]]:
+        """The fields of each."""
+        more = self.fields or [{}] * len(self.cookies)
+        known = [{"Cookie": cookie} if cookie else {} for cookie in self.cookies]
+        return [{"Accept": self.accept, **own, **told} for own, told in zip(known, more, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. `cpu_us` is what the server took per request, `busy` the share of a core that it had."""
+    """One run. `cpu_us` is what the server took per request, `busy` the share of a core that it had; `beside_us` is
+    what another process took for it."""
 
     per_s: float
     cpu_us: float
     busy: float
     p50_us: int
     p99_us: int
+    beside_us: float = 0.0
 
 
 def medians(runs: Sequence[Run]) -> Run:
@@ -83,14 +95,16 @@ def times_as_fast(ours: Sequence[Run], theirs: Sequence[Run]) -> Spread:
     return Spread.of([their.cpu_us / our.cpu_us for our, their in zip(ours, theirs, strict=True)])
 
 
-def run(port: int, pid: int, asked: Asked, seconds: int, core: int) -> Run:
-    """Asks the server at `port`, whose processes are `pid` and its children, as fast as it answers. Raises
-    ClickException where it gave errors."""
-    before_s = cpu_s(pid)
+def run(port: int, pid: int, asked: Asked, seconds: int, core: int, beside: int | None = None) -> Run:
+    """Asks the server at `port`, whose processes are `pid` and its children, as fast as it answers; `beside` is
+    another that works for it. Raises ClickException where it gave errors."""
+    before_s, before_beside_s = cpu_s(pid), cpu_s(beside) if beside else 0.0
     told = _wrk(port, asked, seconds, core)
     took_s = cpu_s(pid) - before_s
-    if told["errors"] or not told["requests"]:
-        raise click.ClickException(f"port {port}, {asked.path}: {told['errors']} errors, {told['requests']} requests")
+    took_beside_s = cpu_s(beside) - before_beside_s if beside else 0.0
+    errors = told["errors"] + abs(told["refused"] - (told["requests"] if asked.is_refused else 0))
+    if errors or not told["requests"]:
+        raise click.ClickException(f"port {port}, {asked.path}: {errors} errors, {told['requests']} requests")
     elapsed_s = told["duration_us"] / 1e6
     return Run(
         per_s=told["requests"] / elapsed_s,
@@ -98,6 +112,7 @@ def run(port: int, pid: int, asked: Asked, seconds: int, core: int) -> Run:
         busy=took_s / elapsed_s,
         p50_us=told["p50_us"],
         p99_us=told["p99_us"],
+        beside_us=took_beside_s / told["requests"] * 1e6,
     )
 
 
@@ -125,9 +140,9 @@ def _wrk(port: int, asked: Asked, seconds: int, core: int) -> dict[str, int]:
     if not program:
         raise click.ClickException("wrk is missing: install it (apt-get install wrk)")
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        cookies = ", ".join(json.dumps(cookie) for cookie in asked.cookies)
+        visitors = ", ".join(_table(fields) for fields in asked.visitors())
         threads = len(asked.cookies) if asked.has_own_connections else 1
-        script.write(SCRIPT % ("{" + cookies + "}", threads, asked.path, asked.accept))
+        script.write(SCRIPT % ("{" + visitors + "}", threads, json.dumps(asked.path)))
         script.flush()
         command = [
             "taskset",
@@ -144,3 +159,8 @@ def _wrk(port: int, asked: Asked, seconds: int, core: int) -> dict[str, int]:
         told = subprocess.run([*command, "-s", script.name, url], capture_output=True, text=True, check=True).stdout
     figures: dict[str, int] = json.loads(told.partition("\nfigures ")[2])
     return figures
+
+
+def _table(fields: Mapping[str, str]) -> str:
+    """As Lua writes it."""
+    return "{" + ", ".join(f"[{json.dumps(name)}] = {json.dumps(value)}" for name, value in fields.items()) + "}"
