@@ -92,7 +92,7 @@ async def test_choice_never_leads_to_another_site(
 
 async def test_no_two_pages_have_one_nonce_and_each_has_that_of_its_policy(full: Waitroom) -> None:
     """Whatever of a page's head is remembered for the next: of this, nothing."""
-    nonces = []
+    nonces: list[str] = []
     for _ in range(3):
         async with visitor() as newcomer:
             page = await page_of(newcomer, full)
