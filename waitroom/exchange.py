@@ -12,7 +12,7 @@ from typing import Protocol
 from waitroom.dates import date_line
 from waitroom.headers import Client
 from waitroom.response import Field, Response
-from waitroom.wire.bodies import LAST_CHUNK, Body, ChunkedBody, CloseBody, LengthBody, chunk
+from waitroom.wire.bodies import COPIED_BYTES, LAST_CHUNK, Body, ChunkedBody, CloseBody, LengthBody, Pieces, chunk
 from waitroom.wire.heads import RequestHead, ResponseHead
 from waitroom.wire.rewriting import to_visitor
 from waitroom.wire.targets import Target
@@ -21,8 +21,6 @@ REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 MOST_STARTS = 512
 WITHOUT_CONTENT = (204, 304)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-# Of a response's body, what is copied behind its head, so that both are one write; more costs less in one of its own.
-COPIED_BYTES = 8192
 # Of a request's body, what is kept while nobody takes it yet.
 HELD_BYTES = 65_536
 
@@ -54,6 +52,7 @@ class Visitor(Protocol):
     def is_draining(self) -> bool: ...
 
     def write(self, data: bytes) -> None: ...
+    def writelines(self, pieces: Pieces) -> None: ...
     def write_eof(self) -> None: ...
     def take_read_ahead(self) -> bytes: ...
     def pause_reading(self) -> None: ...
@@ -242,17 +241,18 @@ class Exchange:
         self.bytes_out += len(content)
         rewritten = to_visitor(head, ours, is_private=bool(cookies))
         if self.is_chunked:
-            content = chunk(content)
-        if len(content) <= COPIED_BYTES:
+            connection.writelines((rewritten, *chunk((content,), len(content))))
+        elif len(content) <= COPIED_BYTES:
             connection.write(rewritten + content)
         else:
             connection.write(rewritten)
             connection.write(content)
 
-    def write(self, content: bytes) -> None:
+    def write(self, pieces: Pieces) -> None:
         """Passes a part of the response's body on."""
-        self.bytes_out += len(content)
-        self.connection.write(chunk(content) if self.is_chunked else content)
+        size = sum(map(len, pieces))
+        self.bytes_out += size
+        self.connection.writelines(chunk(pieces, size) if self.is_chunked else pieces)
 
     def end(self) -> None:
         """The response is whole."""

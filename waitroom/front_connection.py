@@ -11,7 +11,7 @@ import struct
 from typing import Protocol, cast
 
 from waitroom.exchange import Asker, Exchange
-from waitroom.wire.bodies import Body
+from waitroom.wire.bodies import Body, Pieces
 from waitroom.wire.errors import FramingError, RequestError
 from waitroom.wire.heads import NO_FIELDS, RequestHead
 from waitroom.wire.limits import WireLimits
@@ -168,6 +168,13 @@ class FrontConnection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         if self._transport and data:
             self._transport.write(data)
+
+    def writelines(self, pieces: Pieces) -> None:
+        if self._transport:
+            if len(pieces) == 1:  # costs less, and most are one
+                self._transport.write(pieces[0])
+            else:
+                self._transport.writelines(pieces)
 
     def write_eof(self) -> None:
         """Closes our side, where the transport can; else the whole connection."""

@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol, cast
 
 from waitroom import unread
-from waitroom.wire.bodies import Body, CloseBody, is_whole, response_body
+from waitroom.wire.bodies import Body, ChunkedBody, CloseBody, Pieces, is_whole, response_body
 from waitroom.wire.errors import FramingError, ResponseError
 from waitroom.wire.heads import END, ResponseHead, response_head
 
@@ -19,7 +19,7 @@ class Receiver(Protocol):
     def informed(self, head: ResponseHead) -> None: ...
     def switched(self, head: ResponseHead) -> None: ...
     def begun(self, head: ResponseHead, body: Body | None, content: bytes, *, is_whole: bool) -> None: ...
-    def more(self, content: bytes, *, is_whole: bool) -> None: ...
+    def more(self, pieces: Pieces, *, is_whole: bool) -> None: ...
     def half_closed_by_origin(self) -> None: ...
     def broken(self, why: str) -> None: ...
     def pause(self) -> None: ...
@@ -66,6 +66,10 @@ class OriginConnection(asyncio.Protocol):
         if self.transport:
             self.transport.write(data)
 
+    def writelines(self, pieces: Pieces) -> None:
+        if self.transport:
+            self.transport.writelines(pieces)
+
     def write_eof(self) -> None:
         if self.transport and self.transport.can_write_eof():
             self.transport.write_eof()
@@ -103,7 +107,7 @@ class OriginConnection(asyncio.Protocol):
         self.has_answered = True
         try:
             if self._is_tunnel:
-                receiver.more(data, is_whole=False)
+                receiver.more((data,), is_whole=False)
             elif self._is_in_body:
                 self._read_body(receiver, data)
             else:
@@ -119,7 +123,7 @@ class OriginConnection(asyncio.Protocol):
         self.is_usable = False
         if receiver and self._is_in_body and isinstance(self._body, CloseBody):
             self._goes_on = False
-            receiver.more(b"", is_whole=True)
+            receiver.more((), is_whole=True)
         else:  # nothing more will come, even if something is still to be sent
             self._break("connection_closed")
         return False
@@ -188,9 +192,14 @@ class OriginConnection(asyncio.Protocol):
         if body is None or body.is_done:
             self.abort()
             return
-        content, rest = body.feed(data)
+        pieces: Pieces
+        if isinstance(body, ChunkedBody):
+            pieces, rest = body.pieces(data)
+        else:
+            content, rest = body.feed(data)
+            pieces = (content,)
         self._check_rest(rest)
-        receiver.more(content, is_whole=body.is_done)
+        receiver.more(pieces, is_whole=body.is_done)
 
     def _check_rest(self, rest: bytes) -> None:
         """Behind a response nothing may follow that nobody has asked for."""
@@ -203,4 +212,4 @@ class OriginConnection(asyncio.Protocol):
         self._buffer = b""
         receiver.switched(head)
         if rest and self._receiver:
-            receiver.more(rest, is_whole=False)
+            receiver.more((rest,), is_whole=False)

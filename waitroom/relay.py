@@ -14,7 +14,7 @@ from waitroom.judge import Carry
 from waitroom.origin import Origin
 from waitroom.origin_connection import BUFFER_BYTES, OriginConnection
 from waitroom.rooms import Room
-from waitroom.wire.bodies import LAST_CHUNK, Body, chunk
+from waitroom.wire.bodies import LAST_CHUNK, Body, Pieces, chunk
 from waitroom.wire.heads import ResponseHead
 from waitroom.wire.rewriting import COMMAND, to_origin, upgrade_of
 
@@ -72,8 +72,8 @@ class Relay:
         self._origin: OriginOf | None = None
         self._connection: OriginConnection | None = None
         self._task: asyncio.Task[OriginConnection] | asyncio.Task[None] | None = None
-        self._pending: list[bytes] | None = None  # of the body, while there is no connection
-        self._obeying: tuple[ResponseHead, Body | None, list[bytes], bool] | None = None
+        self._pending: list[bytes | memoryview] | None = None  # of the body, while there is no connection
+        self._obeying: tuple[ResponseHead, Body | None, list[bytes | memoryview], bool] | None = None
         self._asked_s = 0.0  # while no head has come
 
     def __repr__(self) -> str:
@@ -170,12 +170,15 @@ class Relay:
 
     def receive(self, content: bytes) -> None:
         """A part of the request's body, or of what goes through a tunnel."""
-        self._forward(chunk(content) if self._exchange.is_upload_chunked and not self._exchange.is_tunnel else content)
+        if self._exchange.is_upload_chunked and not self._exchange.is_tunnel:
+            self._forward(chunk((content,), len(content)))
+        else:
+            self._forward((content,))
 
     def received(self) -> None:
         """The request's body is whole."""
         if self._exchange.is_upload_chunked:
-            self._forward(LAST_CHUNK)
+            self._forward((LAST_CHUNK,))
 
     def half_closed(self) -> None:
         """The visitor has closed its side of a tunnel."""
@@ -229,16 +232,16 @@ class Relay:
         exchange = self._exchange
         return self._is_paused or not (exchange.was_received or exchange.is_begun or self._is_upload_paused)
 
-    def _forward(self, data: bytes) -> None:
+    def _forward(self, pieces: Pieces) -> None:
         connection = self._connection
         if connection is None:
-            self._pending = [*(self._pending or ()), data]
+            self._pending = [*(self._pending or ()), *pieces]
             if sum(map(len, self._pending)) > BUFFER_BYTES:
                 self._exchange.connection.pause_reading()
             return
         self._has_sent_body = True
         self._progress()
-        connection.write(data)
+        connection.writelines(pieces)
 
     def _progress(self) -> None:
         limit_s = self._terms.stall_s if self._exchange.is_begun else self._terms.response_s
@@ -285,15 +288,15 @@ class Relay:
         self._exchange.begin(head, body, self._carry.cookies, content)
         self._began(is_whole=is_whole)
 
-    def more(self, content: bytes, *, is_whole: bool) -> None:
+    def more(self, pieces: Pieces, *, is_whole: bool) -> None:
         """A part of the response's body, or of what comes through a tunnel."""
         if self._obeying:
             head, body, contents, _ = self._obeying
-            self._obeying = head, body, [*contents, content], is_whole
+            self._obeying = head, body, [*contents, *pieces], is_whole
             return
         self._deadline_s = self._sender.now_s() + self._terms.stall_s
-        if content:
-            self._exchange.write(content)
+        if pieces:
+            self._exchange.write(pieces)
         if is_whole:
             self._finish()
 

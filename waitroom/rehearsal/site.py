@@ -16,7 +16,7 @@ from waitroom.errors import OriginError, WaitroomError
 from waitroom.origin import Origin
 from waitroom.origin_connection import OriginConnection
 from waitroom.origin_terms import OriginTerms
-from waitroom.wire.bodies import Body
+from waitroom.wire.bodies import Body, Pieces
 from waitroom.wire.heads import ResponseHead
 
 # More than these are asked for at once only if the site is slow, and then each waits its turn.
@@ -114,17 +114,17 @@ class _Receiving:
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.size = 0
         self._head: ResponseHead | None = None
-        self._content: list[bytes] = []
+        self._content: list[bytes | memoryview] = []
 
     def begun(self, head: ResponseHead, body: Body | None, content: bytes, *, is_whole: bool) -> None:
         del body
         self._head = head
         self.size = sum(len(line) + 2 for _, line in head.fields) + 20
-        self.more(content, is_whole=is_whole)
+        self.more((content,), is_whole=is_whole)
 
-    def more(self, content: bytes, *, is_whole: bool) -> None:
-        self._content.append(content)
-        self.size += len(content)
+    def more(self, pieces: Pieces, *, is_whole: bool) -> None:
+        self._content += pieces
+        self.size += sum(map(len, pieces))
         head = self._head
         if not is_whole or head is None or self.answer.done():
             return

@@ -1,6 +1,7 @@
 """Bodies: where they end (RFC 9112, section 6), and their content as it comes."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,9 @@ LENGTH = re.compile(rb"[0-9]{1,18}")
 # bad, since not all readers take it for that.
 QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb"|" + QUOTED + rb"))?)*")
+# What most chunks begin with, the first of a body and every other, where it has come whole.
+FIRST_START = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
+NEXT_START = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})\r\n")
 # RFC 9110, section 6.5.1: framing is never a trailer's matter.
 TRAILER = re.compile(rb"(?!content-length:|transfer-encoding:)" + TOKEN + rb":[\t -~\x80-\xff]*", re.IGNORECASE)
 # Statuses of responses that never have a body.
@@ -19,6 +23,13 @@ BODILESS = frozenset((204, 304))
 LONGEST_LINE = 4096
 MOST_TRAILERS = 8192
 LAST_CHUNK = b"0\r\n\r\n"
+# Content up to this size is copied into one piece, since a small copy costs less than to write several pieces.
+COPIED_BYTES = 8192
+# Of one read, at most so many pieces are passed on by themselves.
+MOST_PIECES = 64
+
+# Content in its order; a view is of what was read, which lives as long as it.
+Pieces = Sequence[bytes | memoryview]
 
 
 class LengthBody:
@@ -63,19 +74,49 @@ class ChunkedBody:
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Gives what of the data is content, and what comes after the body. Raises FramingError."""
-        pieces: list[bytes] = []
-        at = 0  # what is left is never copied: there may be thousands of chunks in what came at once
-        while at < len(data) and not self.is_done:
-            if self._state == "data":
-                piece = data[at : at + self._left]
-                pieces.append(piece)
-                at += len(piece)
-                self._left -= len(piece)
+        if len(data) < self._left:
+            self._left -= len(data)
+            return data, b""
+        views, at = self._read(data)
+        return b"".join(views), data[at:]
+
+    def pieces(self, data: bytes) -> tuple[Pieces, bytes]:
+        """Gives the content as `feed` does, but large content without a copy."""
+        if len(data) < self._left:
+            self._left -= len(data)
+            return (data,), b""
+        views, at = self._read(data)
+        size = sum(map(len, views))
+        # Views of a little content would keep much that is none, and is not counted as unsent.
+        if COPIED_BYTES < size >= len(data) // 2 and len(views) <= MOST_PIECES:
+            return views, data[at:]
+        return (b"".join(views),) if size else (), data[at:]
+
+    def _read(self, data: bytes) -> tuple[list[memoryview], int]:
+        """Gives the content, and where it stopped: at the body's end, or the data's."""
+        views: list[memoryview] = []
+        whole = memoryview(data)
+        at, end = 0, len(data)  # what is left is never copied: there may be thousands of chunks in what came at once
+        while at < end and not self.is_done:
+            if self._left:
+                view = whole[at : at + self._left]
+                views.append(view)
+                at += len(view)
+                self._left -= len(view)
                 if not self._left:
                     self._state = "end"
             else:
-                at = self._read_line(data, at)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces), data[at:]
+                at = self._read_start(data, at)
+        return views, at
+
+    def _read_start(self, data: bytes, at: int) -> int:
+        """Reads what is before a chunk's content, and tells where that begins; of an unusual start, one line."""
+        if not self._line and self._state != "trailers":
+            start = (FIRST_START if self._state == "size" else NEXT_START).match(data, at)
+            if start:
+                self._begin(int(start[1], 16))
+                return start.end()
+        return self._read_line(data, at)
 
     def _read_line(self, data: bytes, at: int) -> int:
         """Reads up to the end of a line, and tells where the next begins."""
@@ -97,8 +138,7 @@ class ChunkedBody:
             match = CHUNK_LINE.fullmatch(line)
             if match is None:
                 raise FramingError("bad_chunk")
-            self._left = int(match[1], 16)
-            self._state = "data" if self._left else "trailers"
+            self._begin(int(match[1], 16))
         elif self._state == "end":
             if line:
                 raise FramingError("bad_chunk")
@@ -107,6 +147,10 @@ class ChunkedBody:
             self._drop_trailer(line)
         else:
             self.is_done = True
+
+    def _begin(self, size: int) -> None:
+        self._left = size
+        self._state = "data" if size else "trailers"
 
     def _drop_trailer(self, line: bytes) -> None:
         self._trailers += len(line)
@@ -171,9 +215,12 @@ def _counted(head: ResponseHead) -> int:
     return -1 if length is None else length
 
 
-def chunk(content: bytes) -> bytes:
-    """Content as a chunk; of no bytes, since that would be the last one, none."""
-    return b"%x\r\n%b\r\n" % (len(content), content) if content else b""
+def chunk(pieces: Pieces, size: int) -> Pieces:
+    """Content of that size as one chunk, to be written as it comes; of no bytes, since that would be the last one,
+    none."""
+    if size > COPIED_BYTES:
+        return b"%x\r\n" % size, *pieces, b"\r\n"
+    return (b"%x\r\n%b\r\n" % (size, b"".join(pieces)),) if size else ()
 
 
 def _length(values: list[bytes]) -> int | None:

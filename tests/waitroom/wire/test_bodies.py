@@ -1,12 +1,16 @@
 """Bodies: where they end, and their content (RFC 9112, sections 6 and 7)."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.waitroom.wire.messages import chunked
 from waitroom.wire.bodies import (
+    COPIED_BYTES,
     LONGEST_LINE,
+    MOST_PIECES,
     ChunkedBody,
     CloseBody,
     LengthBody,
@@ -124,8 +128,20 @@ def test_a_length_that_is_none_is_never_passed_on(method: bytes) -> None:
         answered(b"Content-Length: x", method=method)
 
 
+def feed(body: ChunkedBody, data: bytes) -> tuple[bytes, bytes]:
+    return body.feed(data)
+
+
+def feed_in_pieces(body: ChunkedBody, data: bytes) -> tuple[bytes, bytes]:
+    pieces, behind = body.pieces(data)
+    return b"".join(pieces), behind
+
+
+@pytest.mark.parametrize("read", [feed, feed_in_pieces])
 @given(data=st.data(), content=st.binary(max_size=200), size=st.integers(1, 20))
-def test_chunks_of_any_size_give_the_content_and_what_follows(data: st.DataObject, content: bytes, size: int) -> None:
+def test_chunks_of_any_size_give_the_content_and_what_follows(
+    read: Callable[[ChunkedBody, bytes], tuple[bytes, bytes]], data: st.DataObject, content: bytes, size: int
+) -> None:
     whole = data.draw(chunked(content)) + b"NEXT"
     body, got = ChunkedBody(), b""
     behind = b""
@@ -134,16 +150,43 @@ def test_chunks_of_any_size_give_the_content_and_what_follows(data: st.DataObjec
         if body.is_done:
             behind += piece
         else:
-            part, behind = body.feed(piece)
+            part, behind = read(body, piece)
             got += part
     assert (got, behind, body.is_done) == (content, b"NEXT", True)
 
 
-@given(st.binary(max_size=100))
-def test_what_is_sent_in_chunks_is_read_again(content: bytes) -> None:
-    body = ChunkedBody()
-    assert body.feed(chunk(content) + b"0\r\n\r\n") == (content, b"")
+@given(st.lists(st.binary(max_size=100), max_size=3), st.sampled_from([0, COPIED_BYTES]))
+def test_what_is_sent_in_chunks_is_read_again(pieces: list[bytes], more: int) -> None:
+    """As small content is sent, and as large content is."""
+    pieces.append(b"x" * more)
+    content, body = b"".join(pieces), ChunkedBody()
+    assert body.feed(b"".join(chunk(pieces, len(content))) + b"0\r\n\r\n") == (content, b"")
     assert body.is_done
+
+
+def test_large_content_is_not_copied() -> None:
+    """Copies of some hundred KB each have the C library give memory back and ask for it again, page by page."""
+    data = b"5000\r\n%b\r\n" % (b"x" * 0x5000) * 3 + b"10000\r\n" + b"y" * 0x8000
+    body = ChunkedBody()
+    views, behind = body.pieces(data)
+    assert all(isinstance(view, memoryview) and view.obj is data for view in views)
+    assert (b"".join(views), behind) == (b"x" * 0xF000 + b"y" * 0x8000, b"")
+    (rest,), _ = body.pieces(data := b"y" * 0x7FFF)
+    assert rest is data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"1\r\na\r\n" * (COPIED_BYTES + 1), id="many small chunks"),
+        pytest.param(b"400\r\n%b\r\n" % (b"a" * 1024) * (MOST_PIECES + 1), id="more chunks than are passed on"),
+        pytest.param((b"200;a=%b\r\n%b\r\n" % (b"a" * 1000, b"a" * 512)) * 32, id="mostly extensions"),
+    ],
+)
+def test_content_that_is_little_of_what_came_or_finely_cut_is_copied(data: bytes) -> None:
+    """Thousands of pieces cost more than a copy, and views of a little content would keep all that came with it."""
+    pieces, _ = ChunkedBody().pieces(data)
+    assert [type(piece) for piece in pieces] == [bytes]
 
 
 @pytest.mark.parametrize(
