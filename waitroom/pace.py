@@ -70,7 +70,7 @@ class Pace:
         """By the shortest time that the wait may take, None where nobody can say."""
         after_ms = self._longest_ms
         if shortest_s is not None:
-            after_ms = min(max(shortest_s * MS_OF_WAIT, self._least_ms), after_ms)
+            after_ms = min(max(float(shortest_s * MS_OF_WAIT), self._least_ms), after_ms)
         return round(after_ms * (SOONEST + SPREAD * chance))
 
 

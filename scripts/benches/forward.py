@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from scripts.benches.findings import Bar, Chart, Finding, Spread, Table, Target, number
-from scripts.benches.machine import OTHERS, machine, need_two_cores, packages, told
+from scripts.benches.machine import OTHERS, is_compiled, machine, need_two_cores, packages, told
 from scripts.benches.peers import VERSIONS
 from scripts.benches.rounds import console, deliver, in_turn, out_option, rounds_option, seconds_option
 from scripts.benches.servers import (
@@ -29,7 +29,8 @@ from scripts.benches.servers import (
 )
 from scripts.benches.wrk import Asked, Run, medians, run, times_as_fast
 
-OURS, TWO, ANYWHERE = "waitroom", "waitroom, 2 workers", "waitroom, 1 worker on both cores"
+OURS, SOURCE = "waitroom", "waitroom, not compiled"
+TWO, ANYWHERE = "waitroom, 2 workers", "waitroom, 1 worker on both cores"
 NGINX, TUNED, HAPROXY, CATCH_ALL = "nginx", "nginx, 16 KB buffers", "HAProxy", "aiohttp catch-all"
 MITMPROXY, PROXY_PY = "mitmproxy", "proxy.py"
 PEERS = (CATCH_ALL, MITMPROXY, PROXY_PY)
@@ -74,7 +75,7 @@ class Contender:
 
     def does(self, task: Task) -> bool:
         """Where it has something to show that others don't."""
-        return {ANYWHERE: task.name == SMALL, TUNED: task.is_large}.get(self.name, True)
+        return {ANYWHERE: task.name == SMALL, SOURCE: task.name == SMALL, TUNED: task.is_large}.get(self.name, True)
 
     def run(self, task: Task, seconds: int) -> Run:
         """Large bodies, and slow contenders, take half the time for figures that are as sure."""
@@ -110,6 +111,8 @@ def start(contenders: Contenders) -> tuple[list[Contender], list[str]]:
         _ours(TWO, contenders.waitroom(origin.port, redis, name="waitroom-two", workers=2, core=None)),
         _ours(ANYWHERE, contenders.waitroom(origin.port, redis, name="waitroom-anywhere", core=None)),
     ]
+    if is_compiled():
+        started.append(_ours(SOURCE, contenders.waitroom(origin.port, redis, name="waitroom-source", is_source=True)))
     visitors = started[0].visitors
     others: Mapping[str, Callable[[int], Server]] = {
         NGINX: contenders.nginx,
@@ -246,16 +249,12 @@ def _chart(task: Task, ran: Mapping[Cell, list[Run]]) -> Chart:
 
 
 def _losses(ran: Mapping[Cell, list[Run]]) -> list[str]:
-    chunks = TASKS[-1].name
     return [
         "Beside nginx and HAProxy, which are C: the system's share of a request, reading and writing sockets, is as "
         "high in all three, and the rest is Python in ours. Only waitroom, of all, looks for the visitor's admission "
         "and tells the origin whom it admitted.",
         f"As it comes, nginx passes 64 KB on in pages of 4 KB. Told to use buffers of 16 KB it is faster, and waitroom "
         f"has {_speed(ran, LARGER, TUNED):.2f} of its speed there.",
-        f"Of a body in chunks waitroom checks each chunk and writes it anew, which costs more than counting a length: "
-        f"{_speed(ran, chunks, NGINX):.2f} of nginx's speed, and {_speed(ran, chunks, CATCH_ALL):.2f} times that of "
-        f"the catch-all, which takes a whole body into memory before it answers.",
     ]
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from waitroom import relay
+
 # The core of who is measured, and that of everything else: load generators, origins, Redis.
 MEASURED, OTHERS = 0, 1
 
@@ -31,7 +33,13 @@ def machine() -> Mapping[str, str]:
         "memory": f"{int(memory[1]) / 1024**2:.0f} GiB" if memory else "unknown",
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}, {build()}",
+        "waitroom": "hot modules compiled" if is_compiled() else "not compiled",
     }
+
+
+def is_compiled() -> bool:
+    """Whether the modules that most requests run through are compiled (scripts/compile)."""
+    return not str(relay.__file__).endswith(".py")
 
 
 def build() -> str:

@@ -174,15 +174,24 @@ class Contenders:
         return f"redis://127.0.0.1:{port}/0"
 
     def waitroom(
-        self, origin: int, redis: str, *, name: str = "waitroom", workers: int = 1, core: int | None = MEASURED
+        self,
+        origin: int,
+        redis: str,
+        *,
+        name: str = "waitroom",
+        workers: int = 1,
+        core: int | None = MEASURED,
+        is_source: bool = False,
     ) -> Server:
-        """One room that lets everybody in, and at /held/ one in which everybody waits."""
+        """One room that lets everybody in, and at /held/ one in which everybody waits. With `is_source` nothing in it
+        is compiled."""
         port, admin, folder = _free_port(), _free_port(), self._own(name)
         config = folder / "waitroom.toml"
         ports = {"port": port, "admin": admin, "origin": origin}
         config.write_text(WAITROOM.format(folder=folder, redis=redis, workers=workers, **ports))
         command = [sys.executable, "-m", "waitroom", "serve", "--config", str(config)]
-        return self._start(name, command, port, core)
+        source = ["env", f"PYTHONPATH={Path.cwd()}"] if is_source else []
+        return self._start(name, [*source, *command], port, core)
 
     def nginx(self, origin: int) -> Server:
         """As it comes: with eight buffers of a page each."""
