@@ -44,7 +44,9 @@ def commands(data: bytes) -> Iterator[list[bytes]]:
 
 def read(folder: Path) -> bytes:
     """All that the Redis of this folder has written since it began."""
-    return b"".join(path.read_bytes() for path in sorted((folder / "appendonlydir").glob("*.incr.aof")))
+    before_7 = folder / "appendonly.aof"
+    files = [before_7] if before_7.exists() else sorted((folder / "appendonlydir").glob("*.incr.aof"))
+    return b"".join(path.read_bytes() for path in files)
 
 
 def written(told: Iterable[list[bytes]], line: str, claim_ms: int, cap: int) -> Written:

@@ -191,7 +191,7 @@ def data_bytes(redis: Redis) -> int:
     """What Redis has allocated for data: without what it began with, and without clients, log and scripts."""
     told = redis.memory_stats()
     other = ("startup.allocated", "clients.normal", "aof.buffer", "lua.caches", "functions.caches")
-    return int(told["total.allocated"]) - sum(int(told[name]) for name in other)
+    return int(told["total.allocated"]) - sum(int(told.get(name, 0)) for name in other)  # not all count functions
 
 
 @asynccontextmanager
