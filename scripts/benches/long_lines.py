@@ -16,9 +16,10 @@ KNOWN_LIMITS = (0, 0, "queue", 1, 1, 1, 60_000, 60_000, 60_000, 0, 0, "", 0, 0, 
 KNOWN = (0, 0, 0, 0, "", 0)
 
 
-def numbers_of(pairs: Sequence[int]) -> list[int]:
-    """The numbers that a reply of join.lua has given."""
-    return list(pairs[1::2])
+def numbers_of(runs: Sequence[int]) -> list[int]:
+    """The numbers that a reply of join.lua has given: kind, the first of them, and how many, again and again."""
+    firsts = zip(runs[1::3], runs[2::3], strict=True)
+    return [first + i for first, count in firsts for i in range(count)]
 
 
 def some_of(numbers: Sequence[int], chance: random.Random) -> list[int]:
@@ -40,8 +41,8 @@ def let_come(redis: Redis, line: str, waiting: int) -> list[int]:
     chance = random.Random(waiting)
     present: list[int] = []
     while len(present) < waiting:
-        _epoch, _lease_end_ms, *pairs = join(keys, [REDIS_CLOCK, BATCH, *KNOWN_LIMITS, *KNOWN])
-        stay = some_of(numbers_of(pairs), chance)[: waiting - len(present)]
+        _epoch, _lease_end_ms, *runs = join(keys, [REDIS_CLOCK, BATCH, *KNOWN_LIMITS, *KNOWN])
+        stay = some_of(numbers_of(runs), chance)[: waiting - len(present)]
         poll(keys, [REDIS_CLOCK, *stay])
         present += stay
     return present

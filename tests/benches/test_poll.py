@@ -40,7 +40,7 @@ def test_one_in_four_leaves() -> None:
 
 
 def test_the_numbers_of_a_reply_stand_behind_their_kinds() -> None:
-    assert numbers_of([0, 11, 0, 12]) == [11, 12]
+    assert numbers_of([1, 11, 2, 0, 13, 1]) == [11, 12, 13]
 
 
 def test_rounds_are_compared_with_each_other() -> None:
