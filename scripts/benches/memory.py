@@ -23,6 +23,7 @@ from redis import Redis
 
 from scripts.benches.findings import Bar, Chart, Finding, Spread, Table, Target
 from scripts.benches.kept_connections import PAGE, KeptConnections, cookie_field, cookies_of, request_of
+from scripts.benches.long_lines import numbers_of
 from scripts.benches.machine import machine, packages, told
 from scripts.benches.rounds import console, deliver, out_option, rounds_option
 from scripts.benches.servers import Contenders
@@ -144,7 +145,10 @@ class Measured:
         numbers: list[int] = []
         while len(numbers) < count:
             own = *limits.to_arguments(), 0, 0, 0, 0, "", 1
-            numbers += self._join(keys=line_keys(LINE), args=["", min(BATCH, count - len(numbers)), *own])[3::2]
+            _epoch, _lease_end_ms, *runs = self._join(
+                keys=line_keys(LINE), args=["", min(BATCH, count - len(numbers)), *own]
+            )
+            numbers += numbers_of(runs)
         return numbers
 
     async def poll(self, numbers: Sequence[int], by: KeptConnections | None = None) -> None:
