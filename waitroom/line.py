@@ -28,6 +28,8 @@ SMALL_STEP = 0.25
 # Moved places that are remembered here; Redis drops those that are over, and then has fewer (see lua/receipt.lua).
 MOST_MOVES = 131_072
 WAITING = Waiting()
+# In a stampede: a call of the store costs this process as much as some ten visitors who come with it.
+JOINS_EVERY_S = 0.004
 
 
 class Transitions(Protocol):
@@ -81,7 +83,7 @@ class Line:
         self.changes = 0  # grows whenever something that was said of a number may hold no more
         self.rate = CallRate()
         self.estimate: Estimate | None = None
-        self.join = Coalescer[str, Joined | None](self._join)
+        self.join = Coalescer[str, Joined | None](self._join, JOINS_EVERY_S)
         self.look = Coalescer[int, Standing](lambda numbers: self._ask("poll", numbers))
         self.claim = Coalescer[tuple[int, int | None], Standing](self._claim)
         self.extend = Coalescer[int, Standing](lambda numbers: self._ask("extend", numbers))

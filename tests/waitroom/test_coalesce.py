@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
-from waitroom.coalesce import MOST_ITEMS, Coalescer
+from tests.servers import PATIENCE_S
+from waitroom.coalesce import ENOUGH_ITEMS, MOST_ITEMS, Coalescer
 
 
 class Sender:
@@ -66,3 +68,42 @@ async def test_a_caller_who_goes_away_takes_nobody_along() -> None:
     gone.cancel()
     sender.gate.set()
     assert await stays == 4
+
+
+class Timed(Sender):
+    """Notes when each batch left, by the loop's clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate.set()
+        self.left_s: list[float] = []
+
+    async def __call__(self, items: list[int]) -> Sequence[int]:
+        self.left_s.append(asyncio.get_running_loop().time())
+        return await super().__call__(items)
+
+
+async def test_batches_leave_no_more_often_than_asked_for() -> None:
+    """However long each call waits for the next: the first goes at once."""
+    sender = Timed()
+    double = Coalescer[int, int](sender, every_s=0.05)
+    calls = []
+    for number in range(30):
+        calls.append(asyncio.create_task(double(number)))
+        await asyncio.sleep(0.005)
+    assert await asyncio.gather(*calls) == [number * 2 for number in range(30)]
+    assert sender.batches[0] == [0]
+    assert len(sender.batches) > 1
+    # The loop's timers are good to a millisecond.
+    assert all(later - sooner > 0.048 for sooner, later in pairwise(sender.left_s))
+
+
+async def test_who_are_enough_wait_for_nobody() -> None:
+    """An hour would not be over in time."""
+    sender = Timed()
+    double = Coalescer[int, int](sender, every_s=3600)
+    await double(0)
+    async with asyncio.timeout(PATIENCE_S):
+        calls = [double(number) for number in range(1, ENOUGH_ITEMS + 1)]
+        assert await asyncio.gather(*calls) == [number * 2 for number in range(1, ENOUGH_ITEMS + 1)]
+    assert [len(batch) for batch in sender.batches] == [1, ENOUGH_ITEMS]
