@@ -12,8 +12,8 @@ from waitroom.cookies import LANGUAGE_COOKIE
 from waitroom.languages import Languages
 from waitroom.local_path import local
 from waitroom.pages import Face, Notice, Pages, Ways, content_security_policy
-from waitroom.place import DrawTold, Place
-from waitroom.prepared import Filled
+from waitroom.place import DrawTold, Pause, Place
+from waitroom.prepared import Filled, Sketch
 from waitroom.receipt import VALID_S, Made, NotMoved, NotNow, qr_code, shown
 from waitroom.response import Field, Response
 from waitroom.rooms import Room
@@ -38,6 +38,8 @@ NONCE_BYTES = 16
 MOST_REFUSALS = 256
 # Of places: a crowd comes by a few.
 MOST_ADDRESSES = 256
+# Of a page of newcomers: a line is paused, and goes on, and an operator says another thing now and then.
+MOST_SKETCHES = 8
 # Who was given a number just now shows itself soon, with or without JavaScript.
 FIRST_REFRESH_S = 2
 STORE_RETRY_S = 5
@@ -79,6 +81,23 @@ NOT_MOVED: dict[NotMoved, tuple[int, str, str]] = {
 FAILURES = {502: "The site is not answering", 503: "The site is busy", 504: "The site took too long to answer"}
 
 
+class Terms:
+    """How a request is answered by a place: as what, in which language, with which addresses; the same for all who ask
+    so. `sketches` are pages of newcomers by what they say of the line."""
+
+    __slots__ = ("asking", "face", "here", "is_page", "message", "room", "sketches", "ways")
+
+    def __init__(self, room: Room, face: Face, ways: Ways, asking: Asking) -> None:
+        self.room = room
+        self.face = face
+        self.ways = ways
+        self.asking = asking
+        self.here = asking.target
+        self.is_page = asking.kind == "page"
+        self.message = room.message_in(face.language.code)
+        self.sketches: dict[tuple[Pause | None, str, bool], Sketch] = {}
+
+
 class Answers:
     """Builds responses. Status and code of each refusal stand here and nowhere else."""
 
@@ -88,13 +107,9 @@ class Answers:
         self._refusal = lru_cache(MOST_REFUSALS)(problem)
         self._faces: dict[tuple[str, str], tuple[Room, Face]] = {}
 
-    def waiting(self, room: Room, key: str, place: Place, asking: Asking, *, is_new: bool) -> Response:
-        """The waiting answer: the page, or for an app the place with 429, and where to ask for it from now on
-        (Content-Location: RFC 9110, section 8.7)."""
-        after_s = math.ceil(place.poll_after_ms / 1000)
-        face, nonce = self._face(room, asking), _nonce()
-        if place.message:
-            place.message = room.message_in(face.language.code)
+    def terms(self, room: Room, key: str, asking: Asking) -> "Terms":
+        """How such a request is answered by a place in a line."""
+        face = self._face(room, asking)
         ways = Ways(
             place_url=_own(room.name, "place", key=key, language=_language(room, face)),
             extend_url=_own(room.name, "extend", key=key, language=_language(room, face)),
@@ -104,19 +119,38 @@ class Answers:
             status_url=_own(room.name, "status", key=key, language=_language(room, face)) if room.status_s else "",
             status_s=room.status_s,
         )
-        if asking.kind != "page":
-            where = "Content-Location", ways.place_url
-            return Response(429, (*JSON_FIELDS, _retry_after(after_s), where), place.to_json().encode())
+        return Terms(room, face, ways, asking)
+
+    def waiting(self, room: Room, key: str, place: Place, asking: Asking, *, is_new: bool) -> Response:
+        """The waiting answer: the page, or for an app the place with 429, and where to ask for it from now on
+        (Content-Location: RFC 9110, section 8.7)."""
+        terms, after_s = self.terms(room, key, asking), math.ceil(place.poll_after_ms / 1000)
+        if place.message:
+            place.message = terms.message
+        if not terms.is_page:
+            return _place_told(place, terms, after_s)
+        nonce, refresh_s = _nonce(), FIRST_REFRESH_S if is_new else after_s
         page = self._pages.waiting(
-            place,
-            face,
-            ways,
-            here=asking.target,
-            refresh_s=FIRST_REFRESH_S if is_new else after_s,
-            nonce=nonce,
-            is_new=is_new,
+            place, terms.face, terms.ways, here=terms.here, refresh_s=refresh_s, nonce=nonce, is_new=is_new
         )
-        return _page(page, face, room.page_status, nonce, asking)
+        return _page(page, terms.face, room.page_status, nonce, asking)
+
+    def newcomer(self, place: Place, terms: "Terms", nonce: str) -> Response:
+        """The waiting answer to who was given a place just now, and knows it. `nonce` is new, too."""
+        if place.message:
+            place.message = terms.message
+        if not terms.is_page:
+            return _place_told(place, terms, math.ceil(place.poll_after_ms / 1000))
+        shape = place.paused, place.message, place.wait_s is None
+        sketch = terms.sketches.get(shape)
+        if sketch is None:
+            if len(terms.sketches) >= MOST_SKETCHES:
+                terms.sketches.clear()
+            sketch = terms.sketches[shape] = self._pages.newcomers(
+                place, terms.face, terms.ways, here=terms.here, refresh_s=FIRST_REFRESH_S
+            )
+        own = place.position, place.waiting, place.wait_s, place.poll_after_ms, place.kept_until_ms, nonce
+        return _page(sketch.filled(own), terms.face, terms.room.page_status, nonce, terms.asking)
 
     def place(self, place: Place) -> Response:
         """The answer to a poll."""
@@ -285,6 +319,12 @@ def _json(body: dict[str, object]) -> Response:
 def _language(room: Room, face: Face) -> str:
     """In which language a page asks for its place: that of the page, where the operator has a word in it."""
     return face.language.code if face.language.code in room.messages else ""
+
+
+def _place_told(place: Place, terms: Terms, after_s: int) -> Response:
+    """The waiting answer for an app."""
+    fields = (*JSON_FIELDS, _retry_after(after_s), ("Content-Location", terms.ways.place_url))
+    return Response(429, fields, place.to_json().encode())
 
 
 def _page(page: Filled, face: Face, status: int, nonce: str, asking: Asking) -> Response:

@@ -34,6 +34,7 @@ from waitroom.loop_lag import LoopLag
 from waitroom.memory import Memory
 from waitroom.metrics import Metrics
 from waitroom.moving import Moving
+from waitroom.newcomers import Newcomers
 from waitroom.operating import Parts, serve_operators
 from waitroom.origin_connection import OriginConnection
 from waitroom.origins import Origins
@@ -220,10 +221,10 @@ def _front(
         rooms=lambda: in_force.rooms,
         judge=judge,
         places=Places(reception, outlooks, judge, papers, answers, moving, Statuses(lines, time.time)),
+        newcomers=Newcomers(lines, outlooks, papers, answers, time.time),
         own=Own(key_ring, lines, languages),
         choose=origins.choose,
         records=records,
-        clients=clients,
         tunnels=tunnels,
     )
     return front, tunnels

@@ -13,10 +13,11 @@ from dataclasses import replace
 from waitroom.answers import problem
 from waitroom.asking import Asking
 from waitroom.authz import Authz, Inquiry
-from waitroom.clients import Clients
 from waitroom.cors import shared
 from waitroom.exchange import Asker, Exchange
 from waitroom.judge import Carry, Judge, Say
+from waitroom.line import Joined
+from waitroom.newcomers import Newcomer, Newcomers
 from waitroom.original import PREFIX as AUTHZ
 from waitroom.original import is_about_another
 from waitroom.own import Own
@@ -45,11 +46,11 @@ REFUSALS = {
 class Found:
     """What follows from the bytes of a request, on the connection that brought them and while `rooms` are in force: who
     asks, the id that a trusted proxy has given, and where it belongs: None where a proxy asks about another request.
-    `token` is of the admission that is brought for the route, and `question` what is asked about a place, of which
-    `poll` is what all who wait ask.
+    `token` is of the admission that is brought for the route, `newcomer` who brings nothing there, and `question` what
+    is asked about a place, of which `poll` is what all who wait ask.
     """
 
-    __slots__ = ("asker", "given_id", "poll", "question", "rooms", "route", "token")
+    __slots__ = ("asker", "given_id", "newcomer", "poll", "question", "rooms", "route", "token")
 
     def __init__(self, rooms: Rooms, asker: Asker, given_id: bytes, route: Route | None) -> None:
         self.rooms = rooms
@@ -57,6 +58,7 @@ class Found:
         self.given_id = given_id
         self.route = route
         self.token = ""
+        self.newcomer: Newcomer | None = None
         self.question: Question | Told | None = None
         self.poll: Poll | None = None
 
@@ -72,10 +74,10 @@ class Front:
         rooms: Callable[[], Rooms],
         judge: Judge,
         places: Places,
+        newcomers: Newcomers,
         own: Own,
         choose: Callable[[Room, OriginOf | None], OriginOf | None],
         records: Records,
-        clients: Clients,
         tunnels: Tunnels,
     ) -> None:
         self.keep = tunnels.keep
@@ -87,9 +89,10 @@ class Front:
         self._rooms = rooms
         self._judge = judge
         self._places = places
+        self._newcomers = newcomers
         self._own = own
-        self._authz = Authz(judge, clients)
-        self._clients = clients
+        self._clients = tunnels.clients
+        self._authz = Authz(judge, tunnels.clients)
         self._traces = records.traces
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -101,7 +104,7 @@ class Front:
             self._route(exchange)
         except Exception:
             log.exception("a request could not be answered (request %s)", exchange.request_id.decode())
-            self._break_down(exchange)
+            self.break_down(exchange)
 
     def refuse(self, exchange: Exchange, error: RequestError) -> None:
         """A request that is never forwarded, since what it says is not clear, or too much."""
@@ -117,7 +120,25 @@ class Front:
     def fail(self, exchange: Exchange, room: Room, carry: Carry, status: int) -> None:
         """The origin has given nothing to pass on."""
         response = self._judge.failure(room, status, self._clients.asking(exchange))
-        self._say_in(room, exchange, Say("failed", response, carry.cookies))
+        self.say_in(room, exchange, Say("failed", response, carry.cookies))
+
+    # What newcomers are given.
+
+    def say_in(self, room: Room | None, exchange: Exchange, say: Say) -> None:
+        """Says what concerns a room, and lets the scripts read it to which that room is open."""
+        if room and room.cors_origins:
+            say.response = shared(say.response, room.cors_origins, exchange.head)
+        self._say(exchange, say)
+
+    def judge(self, exchange: Exchange, newcomer: Newcomer, joined: Joined | None) -> None:
+        """Goes the long way, with the place that the line has given, if any."""
+        self._settle(exchange, self._judged(exchange, newcomer.room, newcomer.route, joined))
+
+    def break_down(self, exchange: Exchange) -> None:
+        """A fault of ours: told as such, and the log says which."""
+        exchange.will_close = True
+        detail = f"Reference: {exchange.request_id.decode()}"
+        self._say(exchange, Say("failed", problem(500, "failed", "Something went wrong here", detail)))
 
     # Ways to answer.
 
@@ -140,14 +161,14 @@ class Front:
         elif route.key is None:
             exchange.room = room.name
             detail = f"No line of {room.title} can be at {route.path}."
-            self._say_in(room, exchange, Say("refuse", problem(404, "no_line", "No line here", detail)))
+            self.say_in(room, exchange, Say("refuse", problem(404, "no_line", "No line here", detail)))
         else:
             exchange.room, exchange.key = room.name, route.key
             carry = self._judge.at_once(room, route, found.token)
             if carry:
-                self._carry(exchange, room, asker, carry)
-            else:
-                self._settle(exchange, self._judged(exchange, room, route, asker))
+                self._carry(exchange, room, carry)
+            elif found.newcomer is None or not self._newcomers.meet(exchange, found.newcomer, self):
+                self._settle(exchange, self._judged(exchange, room, route))
 
     def _find_out(self, exchange: Exchange) -> Found:
         """What follows from the bytes of a request."""
@@ -160,6 +181,7 @@ class Front:
             return found
         if not route.own:
             found.token = cookie(head.block, route.admission_names[asker.is_secure]) if route.key is not None else ""
+            found.newcomer = self._newcomers.read(exchange, route, asker)
         elif target.raw.startswith(PREFIX):
             found.question = question = self._places.read(rooms, head.method, target.raw)
             if isinstance(question, Question):
@@ -175,14 +197,14 @@ class Front:
             self._say(exchange, Say("answer", answer))
             return
         if isinstance(question, Told):
-            self._say_in(question.room, exchange, Say("answer", question.response))
+            self.say_in(question.room, exchange, Say("answer", question.response))
             return
         exchange.room, exchange.key = question.room.name, question.key
         if found.poll and (told := self._places.at_once(found.poll)):
             exchange.outcome = "poll"
             exchange.answer_prepared(found.poll.start, told)
         elif question.about == "status" and (status := self._places.status(question, exchange.head)):
-            self._say_in(question.room, exchange, Say("status", status))
+            self.say_in(question.room, exchange, Say("status", status))
         else:
             asking = self._clients.asking(exchange)
             if question.code:
@@ -204,15 +226,15 @@ class Front:
     async def _authorized(self, exchange: Exchange, inquiry: Inquiry, asker: Asker) -> None:
         self._say(exchange, await self._authz.answer(inquiry, exchange, asker))
 
-    async def _judged(self, exchange: Exchange, room: Room, route: Route, asker: Asker) -> None:
-        match await self._judge.judge(room, route, self._clients.asking(exchange)):
+    async def _judged(self, exchange: Exchange, room: Room, route: Route, joined: Joined | None = None) -> None:
+        match await self._judge.judge(room, route, self._clients.asking(exchange), joined):
             case Carry() as carry:
-                self._carry(exchange, room, asker, carry)
+                self._carry(exchange, room, carry)
             case Say() as say:
-                self._say_in(room, exchange, say)
+                self.say_in(room, exchange, say)
 
     async def _told(self, exchange: Exchange, question: Question, asking: Asking) -> None:
-        self._say_in(question.room, exchange, await self._places.answer(question, asking))
+        self.say_in(question.room, exchange, await self._places.answer(question, asking))
 
     def _settle(self, exchange: Exchange, work: Coroutine[object, object, None]) -> None:
         """Answers in a task of its own, which ends if the visitor goes."""
@@ -226,31 +248,20 @@ class Front:
             await work
         except Exception:
             log.exception("a request could not be answered (request %s)", exchange.request_id.decode())
-            self._break_down(exchange)
-
-    def _break_down(self, exchange: Exchange) -> None:
-        """A fault of ours: told as such, and the log says which."""
-        exchange.will_close = True
-        detail = f"Reference: {exchange.request_id.decode()}"
-        self._say(exchange, Say("failed", problem(500, "failed", "Something went wrong here", detail)))
+            self.break_down(exchange)
 
     def _say(self, exchange: Exchange, say: Say) -> None:
         exchange.outcome = say.outcome
         exchange.answer(say.response, say.cookies)
 
-    def _say_in(self, room: Room | None, exchange: Exchange, say: Say) -> None:
-        """Says what concerns a room, and lets the scripts read it to which that room is open."""
-        if room and room.cors_origins:
-            say.response = shared(say.response, room.cors_origins, exchange.head)
-        self._say(exchange, say)
-
-    def _carry(self, exchange: Exchange, room: Room, asker: Asker, carry: Carry) -> None:
+    def _carry(self, exchange: Exchange, room: Room, carry: Carry) -> None:
         exchange.outcome = carry.outcome
-        if exchange.is_over:
+        asker = exchange.asker
+        if exchange.is_over or asker is None:
             return
         if not room.origins:
             say = self._judge.sent_back(room, exchange.key, self._clients.asking(exchange), carry)
-            self._say_in(room, exchange, say)
+            self.say_in(room, exchange, say)
             return
         ours = b"%b%bX-Request-Id: %b\r\n" % (asker.lines, carry.line, exchange.request_id)
         if self._traces:

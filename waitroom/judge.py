@@ -14,6 +14,7 @@ from waitroom.engines import Engine
 from waitroom.errors import StoreLostError
 from waitroom.gate import Admit, Answer, Forward, Lend, Pass, Reason, Refuse, Wait
 from waitroom.headers import cookie_names
+from waitroom.line import Joined
 from waitroom.local_path import local
 from waitroom.papers import Papers
 from waitroom.place import CALLED_POLL_MS, Place
@@ -104,12 +105,12 @@ class Judge:
             return Carry("pass", self._papers.open_admission(room, key), 0)
         return None
 
-    async def judge(self, room: Room, route: Route, asking: Asking) -> Carry | Say:
-        """What becomes of a request, whatever it takes to find out."""
+    async def judge(self, room: Room, route: Route, asking: Asking, joined: Joined | None = None) -> Carry | Say:
+        """What becomes of a request, whatever it takes to find out; `joined` is the place that it was given already."""
         visit = self.visit(room, route.key or "", asking, route)
         if asking.manner.engine:
             visit = await self._of_robot(room, asking.manner.engine, asking, visit)
-        received = await self._reception.receive(room, visit)
+        received = await self._reception.receive(room, visit, joined)
         secure, key = asking.client.is_secure, visit.key
         cookies = self._ticket_cookies(room, key, asking, received.new_ticket) if received.new_ticket else []
         outcome = type(received.decision).__name__.lower()

@@ -19,7 +19,7 @@ from waitroom.languages import Language, Languages
 from waitroom.look import OURS, Look
 from waitroom.page_environment import FORMS
 from waitroom.place import Place
-from waitroom.prepared import Filled, Hole, Prepared
+from waitroom.prepared import Filled, Hole, Prepared, Sketch
 from waitroom.receipt import NotMoved
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ MARK_BYTES = 8
 MOST_SHAPES = 512
 # Those of rooms whose templates are an operator's.
 MOST_ENVIRONMENTS = 64
+# What differs between those who join a line one after the other.
+OWN = ("position", "waiting", "wait_s", "poll_after_ms", "kept_until_ms", "nonce")
 # Of a page by an operator's templates, in characters.
 LONGEST_PAGE = 256 * 1024
 
@@ -91,40 +93,15 @@ class Pages:
         It asks for news of the place; without JavaScript it reloads itself after `refresh_s`. `is_new` says that the
         visitor is given the place with this page: where that can't be told even now, cookies are blocked.
         """
-        draw = place.draw
-        fixed = {
-            "state": place.state,
-            "paused": place.paused,
-            "message": place.message,
-            "is_late": place.is_late,
-            "is_new": is_new,
-            "has_draw": draw is not None,
-        }
-        values = {
-            "position": place.position,
-            "waiting": place.waiting,
-            "wait_s": place.wait_s,
-            "poll_after_ms": place.poll_after_ms,
-            "opens_in_ms": place.opens_in_ms,
-            "opens_ms": place.opens_ms,
-            "kept_until_ms": place.kept_until_ms,
-            "arrival": draw and draw.arrival,
-            "place": draw and draw.place,
-            "size": draw and draw.size,
-            "commitment": draw and draw.commitment,
-            "seed": draw and draw.seed,
-            "place_url": ways.place_url,
-            "extend_url": ways.extend_url,
-            "leave_url": ways.leave_url,
-            "receipt_url": ways.receipt_url,
-            "number_url": ways.number_url,
-            "status_url": ways.status_url,
-            "status_s": ways.status_s,
-            "here": here,
-            "refresh_s": refresh_s,
-            "nonce": nonce,
-        }
+        fixed, values = _of_waiting(place, ways, here, refresh_s, nonce, is_new=is_new)
         return self._filled("waiting.html", face, fixed, values)
+
+    def newcomers(self, place: Place, face: Face, ways: Ways, *, here: str, refresh_s: int) -> Sketch:
+        """The page in line of those who were given a place just now, as `waiting` makes it, but for what is each one's
+        own: `OWN` names it. `place` is that of any of them: all of these values must be something, or none of a wait's
+        for all."""
+        fixed, values = _of_waiting(place, ways, here, refresh_s, "-", is_new=True)
+        return self._shape("waiting.html", face, fixed, values).sketch(values, OWN)
 
     def closed(self, face: Face, *, message: str, here: str, nonce: str) -> Filled:
         """The refusal of a closed room, with the operator's message if there is one."""
@@ -170,8 +147,14 @@ class Pages:
     def _filled(self, template: str, face: Face, fixed: Mapping[str, Hashable], values: Mapping[str, object]) -> Filled:
         """A page whose shape is `fixed`, and of `values` whether there is something: templates ask no more of them. An
         empty value is part of the shape, and no hole."""
+        return self._shape(template, face, fixed, values).filled(values)
+
+    def _shape(
+        self, template: str, face: Face, fixed: Mapping[str, Hashable], values: Mapping[str, object]
+    ) -> Prepared:
+        """What all pages have in common that differ by nothing but what fills them."""
         kept = tuple([value and True for value in values.values()])
-        return self._prepared(template, face, tuple(fixed.items()), tuple(values), kept).filled(values)
+        return self._prepared(template, face, tuple(fixed.items()), tuple(values), kept)
 
     def _prepare(
         self,
@@ -221,6 +204,46 @@ class Pages:
             )
         )
         return "".join(_bounded(pieces) if look.templates else pieces)
+
+
+def _of_waiting(
+    place: Place, ways: Ways, here: str, refresh_s: int, nonce: str, *, is_new: bool
+) -> tuple[dict[str, Hashable], dict[str, object]]:
+    """What the page in line is given: what makes its shape, and what fills it."""
+    draw = place.draw
+    fixed: dict[str, Hashable] = {
+        "state": place.state,
+        "paused": place.paused,
+        "message": place.message,
+        "is_late": place.is_late,
+        "is_new": is_new,
+        "has_draw": draw is not None,
+    }
+    values: dict[str, object] = {
+        "position": place.position,
+        "waiting": place.waiting,
+        "wait_s": place.wait_s,
+        "poll_after_ms": place.poll_after_ms,
+        "opens_in_ms": place.opens_in_ms,
+        "opens_ms": place.opens_ms,
+        "kept_until_ms": place.kept_until_ms,
+        "arrival": draw and draw.arrival,
+        "place": draw and draw.place,
+        "size": draw and draw.size,
+        "commitment": draw and draw.commitment,
+        "seed": draw and draw.seed,
+        "place_url": ways.place_url,
+        "extend_url": ways.extend_url,
+        "leave_url": ways.leave_url,
+        "receipt_url": ways.receipt_url,
+        "number_url": ways.number_url,
+        "status_url": ways.status_url,
+        "status_s": ways.status_s,
+        "here": here,
+        "refresh_s": refresh_s,
+        "nonce": nonce,
+    }
+    return fixed, values
 
 
 def _environment(look: Look) -> Environment:

@@ -144,6 +144,20 @@ class Outlook:
         shortest_s, longest_s = self._waits.of(position)
         return form % (position, waiting, shortest_s, longest_s, pace.after_ms(shortest_s, chance), until_ms)
 
+    def newcomer(self, number: int, issued_s: int, chance: float) -> Place:
+        """The place of who was given a number just now; `chance` is as in `place`, and `can_tell` as for `told`."""
+        position = self._first + self._present.before(number)
+        waiting, pace = self._waiting, self._pace
+        if position > waiting:
+            waiting, pace = position, Pace(self.limits.presence_ms, self.polls_per_second, position)
+        wait = self._waits.of(position) if self._waits else None
+        place = Place(
+            "waiting", pace.after_ms(wait[0] if wait else None, chance), position, waiting, wait, self._paused
+        )
+        place.message = self.message
+        place.kept_until_ms = self.kept_until_ms(place, issued_s)
+        return place
+
     def _form(self, message: str) -> bytes:
         """The JSON of who waits, with gaps: the position, how many wait, the range of the wait unless there is none,
         when to ask again, and until when the place is kept."""

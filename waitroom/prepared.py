@@ -8,14 +8,15 @@ import re
 import struct
 import zlib
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from markupsafe import escape
 
 Form = Callable[[Any], object]
+Part = TypeVar("Part")
 # As it is, and as stored blocks.
 Filling = tuple[bytes, bytes]
 # RFC 1952, section 2.3: deflate, no name, no time, no system.
@@ -55,33 +56,89 @@ class Prepared:
         pieces = re.split(rf"{mark}(\w+):(\w+);", text)
         holes = list(zip(pieces[1::3], pieces[2::3], strict=True))
         distinct = list(dict.fromkeys(holes))
+        fixed = [piece.encode() for piece in pieces[::3]]
+        order = [distinct.index(hole) for hole in holes]
         self._fillers = [Filler(name, forms[form]) for name, form in distinct]
-        self._plain = [piece.encode() for piece in pieces[::3]]
-        self._compressed = _deflated(self._plain)
-        self._stretches = list(_stretches(self._plain))
-        self._in_order = _in_order(len(self._plain), [distinct.index(hole) for hole in holes])
+        self._text = Text(
+            _alternating(fixed, order),
+            _alternating(_deflated(fixed), order),
+            _alternating([Long(part) if len(part) >= LONG_BYTES else part for part in fixed], order),
+        )
 
     def filled(self, values: Mapping[str, object]) -> "Filled":
         """With a value for each name."""
-        return Filled(self, [filler.of(values[filler.name]) for filler in self._fillers])
+        return Filled(self._text, [filler.of(values[filler.name]) for filler in self._fillers])
 
-    def plain(self, fillings: Sequence["Filling"]) -> bytes:
+    def sketch(self, values: Mapping[str, object], own: Sequence[str]) -> "Sketch":
+        """With a value for each name but the `own` ones, which have another each time."""
+        fillings: list[Filling | int] = []
+        fillers: list[tuple[Filler, int]] = []
+        for filler in self._fillers:
+            if filler.name in own:
+                fillings.append(len(fillers))
+                fillers.append((filler, own.index(filler.name)))
+            else:
+                fillings.append(filler.of(values[filler.name]))
+        return Sketch(self._text.partly(fillings), fillers)
+
+
+class Text:
+    """A text with holes: as it is, as a deflate stream, and as its checksum is made. Each is a row of fixed parts, and
+    of the numbers of what fills the holes between them."""
+
+    def __init__(
+        self, plain: Sequence[bytes | int], blocks: Sequence[bytes | int], checked: "Sequence[bytes | int | Long]"
+    ) -> None:
+        self._rows = plain, blocks, checked
+        self._plain = Row(plain)
+        self._blocks = Row([GZIP_HEADER, *blocks])
+        self._stretches = _stretches(checked)
+
+    def partly(self, fillings: "Sequence[Filling | int]") -> "Text":
+        """The same with some holes filled for good; instead of the others, their new numbers are given."""
+        plain, blocks, checked = self._rows
+        as_is = [filling if isinstance(filling, int) else filling[0] for filling in fillings]
+        stored = [filling if isinstance(filling, int) else filling[1] for filling in fillings]
+        return Text(_closed(plain, as_is), _closed(blocks, stored), _closed(checked, as_is))
+
+    def plain(self, fillings: "Sequence[Filling]") -> bytes:
         """The text itself."""
-        return b"".join(self._in_order([*self._plain, *[plain for plain, _ in fillings], b""]))
+        return self._plain.of([plain for plain, _ in fillings])
 
-    def gzipped(self, fillings: Sequence["Filling"]) -> bytes:
+    def gzipped(self, fillings: "Sequence[Filling]") -> bytes:
         """The text as gzip."""
         checksum = length = 0
-        parts = self._in_order([*self._plain, *[plain for plain, _ in fillings], b""])
-        for between, long in self._stretches:
-            text = b"".join(parts[between])
+        plain = [plain for plain, _ in fillings]
+        for row, long in self._stretches:
+            text = row.of(plain)
             checksum = zlib.crc32(text, checksum)
             length += len(text)
             if long:
                 checksum = long.behind(checksum)
                 length += long.length
-        blocks = self._in_order([*self._compressed, *[stored for _, stored in fillings], b""])
-        return b"".join((GZIP_HEADER, *blocks, struct.pack("<II", checksum, length & 0xFFFFFFFF)))
+        end = struct.pack("<II", checksum, length & 0xFFFFFFFF)
+        return self._blocks.of([stored for _, stored in fillings], end)
+
+
+class Row:
+    """Fixed parts, and between them the numbers of what stands there."""
+
+    def __init__(self, pieces: Sequence[bytes | int]) -> None:
+        self._fixed = [piece for piece in pieces if isinstance(piece, bytes)]
+        places: list[int] = []
+        fixed = 0
+        for piece in pieces:
+            if isinstance(piece, int):
+                places.append(len(self._fixed) + piece)
+            else:
+                places.append(fixed)
+                fixed += 1
+        # Of an empty row, too, there are several to pick.
+        self._pick: Callable[[Sequence[bytes]], tuple[bytes, ...]] = itemgetter(*places, -2, -1)
+
+    def of(self, between: Sequence[bytes], end: bytes = b"") -> bytes:
+        """All of it, and what stands behind."""
+        return b"".join(self._pick([*self._fixed, *between, b"", end]))
 
 
 class Filler:
@@ -126,18 +183,30 @@ class Long:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class Filled:
-    """A prepared text with what fills its holes, each once, escaped."""
+    """A text with what fills its holes, each once, escaped."""
 
-    prepared: Prepared
-    fillings: list[Filling]
+    def __init__(self, text: Text, fillings: Sequence[Filling]) -> None:
+        self._text = text
+        self._fillings = fillings
 
     def plain(self) -> bytes:
-        return self.prepared.plain(self.fillings)
+        return self._text.plain(self._fillings)
 
     def gzipped(self) -> bytes:
-        return self.prepared.gzipped(self.fillings)
+        return self._text.gzipped(self._fillings)
+
+
+class Sketch:
+    """A text that is filled but for the holes of a few names: `fillers` has what fills these, and by which value."""
+
+    def __init__(self, text: Text, fillers: Sequence[tuple[Filler, int]]) -> None:
+        self._text = text
+        self._fillers = fillers
+
+    def filled(self, values: Sequence[object]) -> Filled:
+        """With a value for each of the names, in their order."""
+        return Filled(self._text, [filler.of(values[which]) for filler, which in self._fillers])
 
 
 def _escaped(value: object) -> bytes:
@@ -154,23 +223,38 @@ def _table(changes: Sequence[int]) -> "array[int]":
     return table
 
 
-def _stretches(parts: Sequence[bytes]) -> Iterator[tuple[slice, Long | None]]:
-    """What stands before each long part and behind the last, where holes stand between the parts; with those."""
-    start = 0
-    for number, part in enumerate(parts):
-        if len(part) >= LONG_BYTES:
-            yield slice(start, 2 * number), Long(part)
-            start = 2 * number + 1
-    yield slice(start, None), None
+def _alternating(fixed: "Sequence[Part]", holes: Sequence[int]) -> "list[Part | int]":
+    """Fixed parts with the numbers of what fills the holes between them."""
+    row: list[Part | int] = [fixed[0]]
+    for part, hole in zip(fixed[1:], holes, strict=True):
+        row += [hole, part]
+    return row
 
 
-def _in_order(fixed: int, holes: Sequence[int]) -> Callable[[Sequence[bytes]], tuple[bytes, ...]]:
-    """Picks from so many fixed parts, and what fills the distinct holes behind them, each where it stands: `holes` has
-    those between the parts. An empty part closes both, so that there are always several."""
-    places = [0] * (2 * fixed - 1)
-    places[::2] = range(fixed)
-    places[1::2] = [fixed + hole for hole in holes]
-    return itemgetter(*places, -1)
+def _closed(row: "Sequence[Part | int]", fillings: Sequence[bytes | int]) -> "list[Part | bytes | int]":
+    """A row with holes filled for good: what then stands side by side becomes one part."""
+    closed: list[Part | bytes | int] = []
+    for place in row:
+        piece = fillings[place] if isinstance(place, int) else place
+        last = closed[-1] if closed else None
+        if isinstance(piece, bytes) and isinstance(last, bytes):
+            closed[-1] = last + piece
+        else:
+            closed.append(piece)
+    return closed
+
+
+def _stretches(checked: Sequence[bytes | int | Long]) -> list[tuple[Row, Long | None]]:
+    """What stands before each long part and behind the last; with those."""
+    stretches: list[tuple[Row, Long | None]] = []
+    before: list[bytes | int] = []
+    for piece in checked:
+        if isinstance(piece, Long):
+            stretches.append((Row(before), piece))
+            before = []
+        else:
+            before.append(piece)
+    return [*stretches, (Row(before), None)]
 
 
 def _deflated(fixed: Sequence[bytes]) -> list[bytes]:

@@ -50,8 +50,9 @@ class Reception:
         self._now_s = now_s
         self._loans = Loans()
 
-    async def receive(self, room: Room, visit: Visit) -> Received:
-        """Decides; where the gate asks for more, the line is asked, at most for a claim and then for a number."""
+    async def receive(self, room: Room, visit: Visit, joined: Joined | None = None) -> Received:
+        """Decides; where the gate asks for more, the line is asked, at most for a claim and then for a number, unless
+        that was given already."""
         line = self._known(room, visit) or await self._line(room, visit)
         if line is None:
             return Received(self._without_line(room, visit))
@@ -63,7 +64,7 @@ class Reception:
                 case Ask(Ticket() as ticket):
                     facts.standing = await self._claimed(line, ticket)
                 case Ask():
-                    await self._join(line, facts, visit.identity)
+                    self._place(line, facts, visit.identity, joined or await self._joined(line, facts, visit.identity))
                     new_ticket = facts.ticket
                 case Forward(Admission() as admission, renew=True):
                     renewed = await self._renewed(line, facts, admission)
@@ -251,15 +252,18 @@ class Reception:
         except StoreLostError:
             return Unreachable()
 
-    async def _join(self, line: Line, facts: Facts, identity: str) -> None:
-        """Joins, and takes what follows from it into the facts."""
+    async def _joined(self, line: Line, facts: Facts, identity: str) -> Joined | None:
+        """The place that joining gives; None where there is none to be had just now."""
         # The line can't know which number was drawn for an arrival, and so not that it is used up: who has used it has
         # the next places under another name.
         is_used_up = facts.ticket and facts.ticket.arrival is not None and isinstance(facts.standing, Spent)
         try:
-            joined = await line.join(f"{identity}{AFTER_DRAW}" if identity and is_used_up else identity)
+            return await line.join(f"{identity}{AFTER_DRAW}" if identity and is_used_up else identity)
         except StoreLostError:
-            joined = None
+            return None
+
+    def _place(self, line: Line, facts: Facts, identity: str, joined: Joined | None) -> None:
+        """Takes into the facts what follows from the place."""
         if joined is None:
             facts.ticket, facts.standing = None, Unreachable()
             return

@@ -19,6 +19,8 @@ from waitroom.errors import ForgedTicketError, MalformedTicketError
 
 START = b"v1."
 MAC_BYTES = 16
+# Of an id of a visitor, at random: a multiple of three, which base64 does not pad.
+VISITOR_BYTES = 12
 # Keeps the secret's other uses, if it ever has any, apart from this one.
 SALT = b"waitroom ticket v1"
 # RFC 4648, section 5.
@@ -46,7 +48,7 @@ class Ticket(NamedTuple):
         """All that a ticket says, unsigned."""
         place = self.number if self.arrival is None else f"{self.arrival}@{self.draw}"
         visitor = f"{self.visitor}*{self.moves}" if self.moves else self.visitor
-        return "~".join(map(str, (self.line, self.epoch, place, self.issued_s, visitor)))
+        return f"{self.line}~{self.epoch}~{place}~{self.issued_s}~{visitor}"
 
     @classmethod
     def from_payload(cls, payload: str) -> "Ticket":
@@ -62,7 +64,7 @@ class Ticket(NamedTuple):
 
 def new_visitor() -> str:
     """An id for a visitor: random, and telling nothing."""
-    return secrets.token_urlsafe(12)
+    return secrets.token_urlsafe(VISITOR_BYTES)
 
 
 class TicketSigner:
@@ -75,7 +77,7 @@ class TicketSigner:
 
     def sign(self, ticket: Ticket) -> str:
         """Gives the ticket as it stands in the cookie."""
-        body = START + _encoded(ticket.to_payload().encode())
+        body = START + url_safe(ticket.to_payload().encode())
         return (body + b"." + _mac(self._keyed[0], body)).decode()
 
     def read(self, text: str) -> Ticket:
@@ -110,10 +112,11 @@ def _mac(keyed: hmac.HMAC, body: bytes) -> bytes:
     """As it stands in the ticket."""
     mac = keyed.copy()
     mac.update(body)
-    return _encoded(mac.digest()[:MAC_BYTES])
+    return url_safe(mac.digest()[:MAC_BYTES])
 
 
-def _encoded(data: bytes) -> bytes:
+def url_safe(data: bytes) -> bytes:
+    """As base64url (RFC 4648, section 5), without padding."""
     return binascii.b2a_base64(data, newline=False).translate(URL_SAFE, b"=")
 
 

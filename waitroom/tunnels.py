@@ -25,7 +25,7 @@ class Tunnels:
 
     def __init__(self, judge: Judge, clients: Clients) -> None:
         self._judge = judge
-        self._clients = clients
+        self.clients = clients
         self._stays: dict[Exchange, Stay] = {}
 
     def __len__(self) -> int:
@@ -34,7 +34,7 @@ class Tunnels:
     def keep(self, exchange: Exchange, room: Room, carry: Carry) -> None:
         """A tunnel is open. One of nobody's place, as by a bypass, needs no looking after."""
         if carry.number:
-            visit = self._judge.visit(room, exchange.key, self._clients.asking(exchange))
+            visit = self._judge.visit(room, exchange.key, self.clients.asking(exchange))
             self._stays[exchange] = Stay(room, replace(visit, admission=carry.token or "", joins=False))
 
     async def run(self) -> None:
