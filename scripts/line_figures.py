@@ -113,7 +113,7 @@ class MeasuredLine:
             exact=exact,
         )
 
-    def own(self) -> tuple[int | str, ...]:
+    def own(self) -> tuple[int | str | bytes, ...]:
         """What a process sends with each advance."""
         return _own(LIMITS)
 
@@ -203,11 +203,11 @@ class MeasuredLine:
             times.append((time.process_time() - start) / len(numbers) * 1_000_000)
         return median(times)
 
-    def _run(self, transition: str, *arguments: int | str) -> Any:
+    def _run(self, transition: str, *arguments: int | str | bytes) -> Any:
         return self._scripts[transition](keys=self._keys, args=arguments)
 
 
-def _own(limits: Limits) -> tuple[int | str, ...]:
+def _own(limits: Limits) -> tuple[int | str | bytes, ...]:
     """What a process sends that knows nothing of the line yet, but that there was none before."""
     return *limits.to_arguments(), 0, 0, 0, 0, "", 1
 

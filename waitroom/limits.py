@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 Mode = Literal["auto", "queue", "hold", "open", "closed"]
@@ -11,6 +12,7 @@ OnStoreLoss = Literal["hold", "open", "closed"]
 TICK_MS = 250
 # A line counts from the clock, so many numbers a millisecond (see lua/_line.lua).
 NUMBERS_PER_MS = 1000
+MOST_REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,12 @@ class Limits:
             return "early"
         return "over" if 0 < self.closes_ms <= now_ms else "open"
 
-    def to_arguments(self) -> tuple[int | str, ...]:
-        """As the transitions take them."""
-        return astuple(self)
+    def to_arguments(self) -> tuple[bytes, ...]:
+        """As the transitions take them, and as they are sent."""
+        return _arguments(self)
+
+
+@lru_cache(MOST_REMEMBERED)
+def _arguments(limits: Limits) -> tuple[bytes, ...]:
+    """Lines are advanced all the time, and their limits seldom change."""
+    return tuple(str(value).encode() for value in astuple(limits))

@@ -382,7 +382,7 @@ class Line:
             await self._advance()
             return await self._store.run(transition, self.name, arguments)
 
-    def _own(self) -> tuple[int | str, ...]:
+    def _own(self) -> tuple[int | str | bytes, ...]:
         known = self.known
         return (
             *self.limits.to_arguments(),

@@ -33,7 +33,7 @@ Kind = tuple[bytes, Block]
 # Browsers of a kind ask in one way.
 MOST_KINDS = 1024
 # So many are answered together, whose pages fill the caches.
-BATCH = 32
+BATCH = 16
 # Random text for each: a visitor's id, and behind it a nonce, both without padding.
 NONCE_BYTES = 18
 VISITOR_CHARS = VISITOR_BYTES * 4 // 3

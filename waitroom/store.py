@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -42,6 +43,10 @@ TRANSITIONS = {
 }
 
 
+# Whose keys are remembered.
+MOST_LINES = 1024
+
+
 class NoLineError(Exception):
     """The line has no state in Redis yet, or not any more: it must be advanced first."""
 
@@ -51,8 +56,8 @@ class Script:
     """A transition's Lua, the name by which Redis knows it once it has seen it, and which keys it takes."""
 
     source: str
-    sha: str
-    keys: Callable[[str], Sequence[str]]
+    sha: bytes
+    keys: Callable[[str], tuple[bytes, ...]]
 
 
 def script(transition: str) -> str:
@@ -63,8 +68,19 @@ def script(transition: str) -> str:
 
 def _script(transition: str) -> Script:
     source = script(transition)
-    keys = desk_keys if "_desk" in TRANSITIONS[transition] else line_keys
-    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(), keys)
+    keys = _desk_keys if "_desk" in TRANSITIONS[transition] else _line_keys
+    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest().encode(), keys)
+
+
+@lru_cache(MOST_LINES)
+def _line_keys(line: str) -> tuple[bytes, ...]:
+    """As they are sent: with each call there are many."""
+    return tuple(key.encode() for key in line_keys(line))
+
+
+@lru_cache(MOST_LINES)
+def _desk_keys(room: str) -> tuple[bytes, ...]:
+    return tuple(key.encode() for key in desk_keys(room))
 
 
 class Store:

@@ -208,7 +208,7 @@ class LineBench:
         inside, back = (sorted(int(member) - FIRST for member in members) for members in zsets)
         return inside, back, int(bucket or 0)
 
-    def _own(self) -> tuple[int | str, ...]:
+    def _own(self) -> tuple[int | str | bytes, ...]:
         epoch, tail, head = self.known
         known = (tail + FIRST, head + FIRST) if tail else (0, 0)
         return *self.limits.to_arguments(), epoch, *known, *self.known_arrivals, int(self.is_new)
