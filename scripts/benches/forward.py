@@ -27,7 +27,7 @@ from scripts.benches.servers import (
     get,
     program,
 )
-from scripts.benches.wrk import Asked, Run, medians, run, times_as_fast
+from scripts.benches.wrk import CONNECTIONS, Asked, Run, medians, run, times_as_fast
 
 OURS, SOURCE = "waitroom", "waitroom, not compiled"
 TWO, ANYWHERE = "waitroom, 2 workers", "waitroom, 1 worker on both cores"
@@ -108,7 +108,7 @@ def start(contenders: Contenders) -> tuple[list[Contender], list[str]]:
     origin, redis = contenders.origin(), contenders.redis()
     started = [
         _ours(OURS, contenders.waitroom(origin.port, redis)),
-        _ours(TWO, contenders.waitroom(origin.port, redis, name="waitroom-two", workers=2, core=None)),
+        _ours(TWO, contenders.waitroom(origin.port, redis, name="waitroom-two", workers=2, core=None), workers=2),
         _ours(ANYWHERE, contenders.waitroom(origin.port, redis, name="waitroom-anywhere", core=None)),
     ]
     if is_compiled():
@@ -134,9 +134,10 @@ def start(contenders: Contenders) -> tuple[list[Contender], list[str]]:
     return started, missing
 
 
-def _ours(name: str, server: Server) -> Contender:
-    everybody = admitted(server.port)
-    return Contender(name, server, replace(everybody, cookies=everybody.cookies[:VISITORS], has_own_connections=True))
+def _ours(name: str, server: Server, workers: int = 1) -> Contender:
+    everybody, connections = admitted(server.port), workers * CONNECTIONS
+    few = replace(everybody, cookies=everybody.cookies[:VISITORS], has_own_connections=True, connections=connections)
+    return Contender(name, server, few)
 
 
 def agree(contenders: Sequence[Contender]) -> None:
@@ -261,15 +262,16 @@ def _losses(ran: Mapping[Cell, list[Run]]) -> list[str]:
 REMARKS = (
     "Two workers on two cores share these with the load and the origin, so that requests/s can't double here. What "
     "the second brings is counted by CPU time: as many requests again, if each costs what it costs with one.",
-    "p50 and p99 are of a closed loop at full load, with 64 requests always under way: they tell of throughput, "
+    "p50 and p99 are of a closed loop at full load, with 64 requests (128 before two workers) always under way: they tell of throughput, "
     "and nothing of how long a visitor waits at a load that leaves time.",
 )
 SETTING = """\
-Four visitors whom waitroom has admitted ask again and again, each on 16 connections of its own. Every contender gets
-the same requests, cookies included, and forwards them to the same origin: nginx, which has the first two answers in its
-configuration and the others in files, the last of which it sends in chunks, without a length. Each contender has core 0
-to itself; wrk, the origin and Redis share core 1. All have one process, but for waitroom's second worker, which runs
-with the first on both cores.
+Four visitors whom waitroom has admitted ask again and again, each on 16 connections of its own, or on 32 where two
+workers are asked, so that each of these has as many as one alone. Every contender gets the same requests, cookies
+included, and forwards them to the same origin: nginx, which has the first two answers in its configuration and the
+others in files, the last of which it sends in chunks, without a length. Each contender has core 0 to itself; wrk, the
+origin and Redis share core 1. All have one process, but for waitroom's second worker, which runs with the first on both
+cores.
 
 nginx keeps 64 connections to the origin; HAProxy has one thread and reuses connections; the catch-all is
 `scripts/benches/catch_all.py`, aiohttp's server on uvloop with one handler over `ClientSession`; mitmproxy is

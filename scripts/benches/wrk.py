@@ -49,7 +49,7 @@ class Asked:
     """What is asked for again and again by visitors who are known by their cookies: by all of them in turn on every
     connection, or, as browsers do, by each on connections of its own. That takes a thread each, and many threads leave
     the server to wait for them. `fields` are what each says besides; `is_refused` says that the answer is none of
-    success."""
+    success. All have so many `connections` together."""
 
     path: str
     accept: str
@@ -57,6 +57,7 @@ class Asked:
     has_own_connections: bool = False
     fields: Sequence[Mapping[str, str]] = ()
     is_refused: bool = False
+    connections: int = CONNECTIONS
 
     def visitors(self) -> list[Mapping[str, str]]:
         """The fields of each."""
@@ -150,7 +151,7 @@ def _wrk(port: int, asked: Asked, seconds: int, core: int) -> dict[str, int]:
             str(core),
             program,
             f"-t{threads}",
-            f"-c{CONNECTIONS}",
+            f"-c{asked.connections}",
             f"-d{seconds}s",
             "--timeout",
             "10s",
