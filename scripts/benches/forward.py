@@ -262,8 +262,8 @@ def _losses(ran: Mapping[Cell, list[Run]]) -> list[str]:
 REMARKS = (
     "Two workers on two cores share these with the load and the origin, so that requests/s can't double here. What "
     "the second brings is counted by CPU time: as many requests again, if each costs what it costs with one.",
-    "p50 and p99 are of a closed loop at full load, with 64 requests (128 before two workers) always under way: they tell of throughput, "
-    "and nothing of how long a visitor waits at a load that leaves time.",
+    "p50 and p99 are of a closed loop at full load, with 64 requests always under way, or 128 before two workers: they "
+    "tell of throughput, and nothing of how long a visitor waits at a load that leaves time.",
 )
 SETTING = """\
 Four visitors whom waitroom has admitted ask again and again, each on 16 connections of its own, or on 32 where two

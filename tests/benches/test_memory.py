@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from scripts.benches.findings import Finding
-from scripts.benches.memory import MIB, Grown, Idle, Inside, Line, design_bytes, family, found, private_bytes, sets
+from scripts.benches.holding import Grown, Line, family, private_bytes
+from scripts.benches.memory import MIB, Idle, Inside, found
+from scripts.benches.rival_lines import design_bytes, sets
 
 HELD = 32 * MIB
 # A child that has something of its own, and one that has nothing but what it shares.

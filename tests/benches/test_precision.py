@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.benches.append_only import commands, read, written
+from scripts.benches.bounds_kept import judged
+from scripts.benches.opening_rooms import BOUND_BY_CAP, BOUND_BY_RATE, Visit
 from scripts.benches.overshoot import most_at_once, most_over_rate, shared
-from scripts.benches.precision import BOUND_BY_CAP, BOUND_BY_RATE, Visit, judged
 from scripts.benches.vanishing import Design, Member, Terms, crowd, played
 from tests.servers import PrivateRedis
 from tests.waitroom.line_bench import FIRST, LIMITS, START_MS, LineBench
