@@ -19,8 +19,9 @@ from scripts.benches.findings import Bar, Chart, Finding, Spread, Table, Target
 from scripts.benches.long_lines import let_come, spread
 from scripts.benches.machine import OTHERS, machine, need_two_cores, packages, told
 from scripts.benches.rounds import console, deliver, in_turn, out_option, rounds_option, seconds_option
-from scripts.benches.servers import APP, Contenders, Reply, Server, _free_port, get, program
+from scripts.benches.servers import APP, Contenders, Reply, Server, get, program
 from scripts.benches.wrk import CONNECTIONS, Asked, Run, cpu_s, medians, run, times_as_fast
+from tests.servers import free_port
 from waitroom.cookies import ticket_cookie
 from waitroom.embedded import find_server
 from waitroom.keys import TICKET_FILE
@@ -122,7 +123,7 @@ class Lines(Contenders):
     def line(self, size: int) -> tuple[Server, Server, Callable[[int], list[str]]]:
         """A waitroom, its Redis, and what gives the Cookie fields of so many who wait in a line of that size."""
         redis = self._redis(f"redis-{size}")
-        port, admin, folder = _free_port(), _free_port(), self._own(f"waitroom-{size}")
+        port, admin, folder = free_port(), free_port(), self._own(f"waitroom-{size}")
         config = folder / "waitroom.toml"
         config.write_text(CONFIG.format(port=port, admin=admin, folder=folder, redis=_url(redis)))
         command = [sys.executable, "-m", "waitroom", "serve", "--config", str(config)]
@@ -148,7 +149,7 @@ class Lines(Contenders):
         client.close()
         secret = folder / TICKET_FILE
         secret.write_text("5e" * 32)
-        port = _free_port()
+        port = free_port()
         command = [sys.executable, "-m", "scripts.benches.zrank_polls"]
         told_it = [str(port), PATH, _url(redis), ZRANK_KEY, str(numbers), COOKIE, str(secret)]
         server = self._start("zrank", [*command, *told_it], port)
@@ -157,7 +158,7 @@ class Lines(Contenders):
 
     def _redis(self, name: str) -> Server:
         """One with the settings of the embedded one."""
-        port, folder = _free_port(), self._own(name)
+        port, folder = free_port(), self._own(name)
         options = ["--port", str(port), "--dir", str(folder), "--appendonly", "yes", "--save", ""]
         return self._start(name, [find_server(), *options], port, OTHERS)
 

@@ -21,6 +21,7 @@ import click
 from scripts.benches import peers
 from scripts.benches.machine import MEASURED, OTHERS
 from scripts.benches.wrk import CONNECTIONS, Asked
+from tests.servers import free_port
 from waitroom.embedded import find_server
 
 MEMORY = "/dev/shm"
@@ -159,7 +160,7 @@ class Contenders:
 
     def origin(self) -> Server:
         """A kilobyte for every request, but for the paths above; the stream is as large as what is huge."""
-        port, folder = _free_port(), self._own("origin-files")
+        port, folder = free_port(), self._own("origin-files")
         (folder / "large").write_text("x" * LARGE)
         (folder / "huge").write_text("x" * HUGE)
         paths = {"nothing": NOTHING_PATH, "large": LARGE_PATH, "huge": HUGE_PATH, "stream": STREAM_PATH}
@@ -167,7 +168,7 @@ class Contenders:
 
     def redis(self) -> str:
         """The URL of a Redis with the settings of the embedded one."""
-        port = _free_port()
+        port = free_port()
         folder = self._own("redis")
         options = ["--port", str(port), "--dir", str(folder), "--appendonly", "yes", "--save", ""]
         self._start("redis", [find_server(), *options], port, OTHERS)
@@ -185,7 +186,7 @@ class Contenders:
     ) -> Server:
         """One room that lets everybody in, and at /held/ one in which everybody waits. With `is_source` nothing in it
         is compiled."""
-        port, admin, folder = _free_port(), _free_port(), self._own(name)
+        port, admin, folder = free_port(), free_port(), self._own(name)
         config = folder / "waitroom.toml"
         ports = {"port": port, "admin": admin, "origin": origin}
         config.write_text(WAITROOM.format(folder=folder, redis=redis, workers=workers, **ports))
@@ -203,19 +204,19 @@ class Contenders:
         return self._nginx_proxy("nginx-larger-buffers", origin, buffers)
 
     def haproxy(self, origin: int) -> Server:
-        port, folder = _free_port(), self._own("haproxy")
+        port, folder = free_port(), self._own("haproxy")
         config = folder / "haproxy.cfg"
         config.write_text(HAPROXY.format(port=port, origin=origin))
         return self._start("haproxy", [program("haproxy"), "-db", "-f", str(config)], port)
 
     def catch_all(self, origin: int) -> Server:
-        port = _free_port()
+        port = free_port()
         command = [sys.executable, "-m", "scripts.benches.catch_all", str(port), f"http://127.0.0.1:{origin}"]
         return self._start("catch-all", command, port)
 
     def mitmproxy(self, origin: int) -> Server:
         """In reverse mode, quiet, bodies streamed. Raises ClickException where it can't be installed."""
-        port, program = _free_port(), peers.bin_folder("mitmproxy") / "mitmdump"
+        port, program = free_port(), peers.bin_folder("mitmproxy") / "mitmdump"
         terms = ["--set", f"confdir={self._own('mitmproxy')}", "--set", "stream_large_bodies=64k"]
         mode = ["--quiet", "--mode", f"reverse:http://127.0.0.1:{origin}", "--listen-host", "127.0.0.1"]
         return self._start("mitmproxy", [str(program), *mode, "--listen-port", str(port), *terms], port)
@@ -223,7 +224,7 @@ class Contenders:
     def proxy_py(self, origin: int) -> Server:
         """Its reverse proxy, one process, a thread for each connection: without, a second request on a connection ends
         its worker. Raises ClickException where it can't be installed."""
-        port, program = _free_port(), peers.bin_folder("proxy.py") / "proxy"
+        port, program = free_port(), peers.bin_folder("proxy.py") / "proxy"
         place = ["--hostname", "127.0.0.1", "--port", str(port), "--log-level", "ERROR"]
         shape = ["--threaded", "--num-workers", "1", "--num-acceptors", "1", "--data-dir", str(self._own("proxy.py"))]
         plugin = ["--enable-reverse-proxy", "--plugins", "scripts.benches.proxy_py_routes.Everything"]
@@ -236,7 +237,7 @@ class Contenders:
 
     def nginx_page(self, reply: Reply) -> Server:
         """Answers what waitroom did, whatever bytes it is, from memory."""
-        port = _free_port()
+        port = free_port()
         folder = Path(self._stack.enter_context(TemporaryDirectory(dir=MEMORY, prefix="waitroom-bench-")))
         folder.chmod(0o755)
         (folder / "page").write_bytes(reply.body)
@@ -244,20 +245,20 @@ class Contenders:
         return self._nginx("nginx-page", http, port)
 
     def _nginx_proxy(self, name: str, origin: int, buffers: str) -> Server:
-        port = _free_port()
+        port = free_port()
         return self._nginx(name, NGINX_PROXY.format(origin=origin, port=port, buffers=buffers), port)
 
     def configured(self, configuration: str, core: int | None = MEASURED, **values: object) -> Server:
         """A waitroom by a configuration of the caller's own, in which {port}, {admin} and {folder} stand for this
         server's, and each of the values for itself."""
-        port, admin, folder = _free_port(), _free_port(), self._own("configured")
+        port, admin, folder = free_port(), free_port(), self._own("configured")
         config = folder / "waitroom.toml"
         config.write_text(configuration.format(port=port, admin=admin, folder=folder, **values))
         command = [sys.executable, "-m", "waitroom", "serve", "--config", str(config)]
         return self._start("configured", command, port, core)
 
     def _answering(self, name: str, kind: str, fields: str, body: str, core: int) -> Server:
-        port = _free_port()
+        port = free_port()
         return self._nginx(name, NGINX_ANSWER.format(port=port, kind=kind, fields=fields, body=body), port, core)
 
     def _nginx(self, name: str, http: str, port: int, core: int = MEASURED) -> Server:
@@ -326,13 +327,6 @@ def program(name: str) -> str:
     if not found:
         raise click.ClickException(f"{name} is missing: install it (apt-get install {name})")
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _listens(port: int) -> bool:
