@@ -25,6 +25,7 @@ from booking.sweeper import Swept
 from tests.booking.bank import PrivateSandbox
 from tests.booking.bench import HOLD_S, Clock, Room, Visitor, add_flight, departure
 from tests.booking.mariadb import INSTALL, SERVER, PrivateMariaDB
+from tests.booking.severance import Line
 from tests.servers import PrivateRedis, eventually
 
 
@@ -75,6 +76,22 @@ def empty_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str
     server.execute("CREATE DATABASE booking CHARACTER SET utf8mb4")
     yield server.url("booking")
     server.execute("DROP DATABASE booking")
+
+
+@pytest.fixture
+async def line(mariadb: PrivateMariaDB) -> AsyncIterator[Line]:
+    """A line to MariaDB that a test may cut."""
+    line = Line(mariadb.socket)
+    async with line.working():
+        yield line
+
+
+@pytest.fixture
+async def url_by_line(mariadb: PrivateMariaDB, line: Line) -> AsyncIterator[str]:
+    """An empty database at the other end of the line."""
+    mariadb.execute("CREATE DATABASE booking CHARACTER SET utf8mb4")
+    yield mariadb.url("booking").replace(str(mariadb.socket), str(line.socket))
+    mariadb.execute("DROP DATABASE booking")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ Each step from the hold to the refund, and the line cut before the COMMIT arrive
 """
 
 import secrets
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import select
@@ -14,7 +13,6 @@ from booking.once import LOCK_S
 from booking.tables import RefundState, bookings, outbox, payments, refunds
 from tests.booking.bench import Answer, Visitor, rows
 from tests.booking.conftest import Site
-from tests.booking.mariadb import PrivateMariaDB
 from tests.booking.severance import Cut, Line
 
 # By what each transaction of a trip is known.
@@ -30,18 +28,8 @@ UNKNOWN, BUSY = (503, "outcome_unknown"), (409, "idempotency_key_in_use")
 
 
 @pytest.fixture
-async def line(mariadb: PrivateMariaDB) -> AsyncIterator[Line]:
-    line = Line(mariadb.socket)
-    async with line.working():
-        yield line
-
-
-@pytest.fixture
-async def database_url(mariadb: PrivateMariaDB, line: Line) -> AsyncIterator[str]:
-    """An empty database at the other end of the line."""
-    mariadb.execute("CREATE DATABASE booking CHARACTER SET utf8mb4")
-    yield mariadb.url("booking").replace(str(mariadb.socket), str(line.socket))
-    mariadb.execute("DROP DATABASE booking")
+def database_url(url_by_line: str) -> str:
+    return url_by_line
 
 
 class Insistent:

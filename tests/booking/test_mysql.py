@@ -1,7 +1,5 @@
 """What is sent to MariaDB: the statements themselves, and no round trip that says nothing new."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,7 +8,6 @@ from booking import mysql
 from booking.db import Database
 from booking.tables import accounts
 from tests.booking.bench import rows
-from tests.booking.mariadb import PrivateMariaDB
 from tests.booking.severance import QUERY, Line
 from tests.booking.test_db import ADA, add_account, names
 
@@ -18,18 +15,8 @@ PING = b"\x0e"
 
 
 @pytest.fixture
-async def line(mariadb: PrivateMariaDB) -> AsyncIterator[Line]:
-    line = Line(mariadb.socket)
-    async with line.working():
-        yield line
-
-
-@pytest.fixture
-async def database_url(mariadb: PrivateMariaDB, line: Line) -> AsyncIterator[str]:
-    """An empty database at the other end of the line."""
-    mariadb.execute("CREATE DATABASE booking CHARACTER SET utf8mb4")
-    yield mariadb.url("booking").replace(str(mariadb.socket), str(line.socket))
-    mariadb.execute("DROP DATABASE booking")
+def database_url(url_by_line: str) -> str:
+    return url_by_line
 
 
 def sent_since(line: Line, count: int) -> list[str]:

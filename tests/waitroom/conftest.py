@@ -6,9 +6,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 import uvloop
 from hypothesis import settings
+from playwright.async_api import Browser
 
+from tests.browser import chromium
 from tests.servers import PrivateRedis
 from tests.waitroom.line_bench import LineBench
 from tests.waitroom.running import Origin, Waitroom
@@ -77,3 +80,10 @@ async def waitroom(tmp_path: Path, redis: PrivateRedis, origin: Origin) -> Async
 async def come() -> AsyncIterator[Come]:
     async with AsyncExitStack() as stack:
         yield coming(stack)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """A Chromium for all tests of a module, on whose loop they run."""
+    async with chromium() as browser:
+        yield browser

@@ -10,12 +10,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, Page, Request
 
-from tests.browser import chromium, needs_chromium
+from tests.browser import needs_chromium
 from tests.servers import PATIENCE_S, PrivateRedis
 from tests.waitroom.running import APP, PAGE, Waitroom, origin, visitor
 
@@ -41,12 +40,6 @@ pytestmark = [
     needs_chromium,
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page
 
 import waitroom
-from tests.browser import chromium, needs_chromium
+from tests.browser import needs_chromium
 from waitroom.draw import commitment
 from waitroom.languages import Languages
 from waitroom.pages import Face, Pages, Ways
@@ -26,12 +26,6 @@ DARK = 100
 WORDS = Path(waitroom.__file__).parent / "templates" / "words.js"
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="module")

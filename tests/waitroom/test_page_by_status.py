@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser import chromium, needs_chromium
+from tests.browser import needs_chromium
 from tests.waitroom.status_reader import read
 from tests.waitroom.test_status import HEAD, NOW_MS, seen, status_of
 from tests.waitroom.waiting_site import PLACE, Visit, until, visit
@@ -33,12 +33,6 @@ pytestmark = [
     needs_chromium,
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -19,7 +19,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 import waitroom
 from tests.axe import violations
-from tests.browser import chromium, needs_chromium
+from tests.browser import needs_chromium
 from tests.servers import PrivateRedis
 from tests.waitroom.running import PAGE, TIMEOUT_MS, Waitroom, origin, payload_of, visitor
 from tests.waitroom.waiting_site import DRAWN, EARLY, LANGUAGES, PLACE, SEALED, SOON_S, Visit, until, visit
@@ -33,12 +33,6 @@ pytestmark = [
     needs_chromium,
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -9,7 +9,7 @@ import zxingcpp
 from playwright.async_api import Browser, Page, expect
 
 from tests.axe import violations
-from tests.browser import chromium, needs_chromium
+from tests.browser import needs_chromium
 from tests.servers import PrivateRedis
 from tests.waitroom.running import PAGE, Waitroom, origin, visitor
 
@@ -29,12 +29,6 @@ PIXELS = """async (side) => {
 }"""
 SIDE = 400
 ELSEWHERE = "Your place is in another browser now"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="module")

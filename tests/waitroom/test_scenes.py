@@ -9,11 +9,10 @@ from itertools import product
 from typing import Any, get_args
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.axe import violations
-from tests.browser import chromium, needs_chromium
+from tests.browser import needs_chromium
 from waitroom import settings, words
 from waitroom.languages import Languages
 from waitroom.look import Scheme
@@ -108,12 +107,6 @@ async def show(page: Page, scheme: Scheme, language: str, name: str) -> None:
     if SCENES[name].told:
         await page.wait_for_function(TOLD)
     await page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 @asynccontextmanager
