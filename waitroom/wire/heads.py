@@ -45,7 +45,7 @@ TAKEN_FOR_OURS = re.compile(rb"x-waitroom-.*|x-forwarded-.*|x-request-id")
 # response. Bounded by the bytes that were read, of which what is found in them takes a few times as much: neither who
 # sends ever new ones, nor a million who send one each, fill the memory.
 MOST_REMEMBERED = 4096
-MOST_REMEMBERED_BYTES = 1_048_576
+MOST_REMEMBERED_BYTES = 524_288
 LONGEST_REMEMBERED = 4096
 # What makes it a response for one visitor, or one moment: nobody gets another like it.
 FOR_ONE = (b"set-cookie", b"x-waitroom-command")
