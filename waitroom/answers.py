@@ -36,6 +36,8 @@ LANGUAGE = LANGUAGE_COOKIE.encode()
 NONCE_BYTES = 16
 # Refusals differ by room only, and are written once for each.
 MOST_REFUSALS = 256
+# Languages, each with gzip and without.
+MOST_FACES = 64
 # Of places: a crowd comes by a few.
 MOST_ADDRESSES = 256
 # Of a page of newcomers: a line is paused, and goes on, and an operator says another thing now and then.
@@ -329,10 +331,14 @@ def _place_told(place: Place, terms: Terms, after_s: int) -> Response:
 
 def _page(page: Filled, face: Face, status: int, nonce: str, asking: Asking) -> Response:
     own = (("Content-Security-Policy", content_security_policy(nonce)),)
-    fields = (*PAGE_FIELDS, ("Content-Language", face.language.code))
     if asking.manner.accepts_gzip:
-        return Response(status, (*fields, GZIP), page.gzipped(), own)
-    return Response(status, fields, page.plain(), own)
+        return Response(status, _page_fields(face.language.code, GZIP), page.gzipped(), own)
+    return Response(status, _page_fields(face.language.code), page.plain(), own)
+
+
+@lru_cache(MOST_FACES)
+def _page_fields(language: str, *more: Field) -> tuple[Field, ...]:
+    return (*PAGE_FIELDS, ("Content-Language", language), *more)
 
 
 def _nonce() -> str:

@@ -44,9 +44,9 @@ class Clients:
         scheme = "https" if connection.is_tls else "http"
         if self.trusts(exchange):
             told = client(connection.address, scheme, fields_of(exchange), self._trusted)
-            return Asker(target.authority, told, host_name(told.host), forwarded_lines(told))
+            return Asker(target.authority, told, host_name(told.host))
         told = Client(connection.address, scheme, target.authority.decode("latin-1"))
-        connection.asker = Asker(target.authority, told, target.host, forwarded_lines(told))
+        connection.asker = Asker(target.authority, told, target.host)
         return connection.asker
 
     def trusts(self, exchange: Exchange) -> bool:
@@ -72,13 +72,3 @@ def fields_of(exchange: Exchange) -> list[tuple[str, str]]:
         if name != b"host"
     ]
     return [("host", exchange.target.authority.decode("latin-1")), *fields]
-
-
-def forwarded_lines(asker: Client) -> bytes:
-    """The lines that tell an origin who asks (RFC 7239, and what was used before it), with their ends."""
-    address, scheme, host = asker.address, asker.scheme, asker.host
-    node = f'"[{address}]"' if ":" in address else address
-    return (
-        f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {host}\r\n"
-        f'Forwarded: for={node};host="{host}";proto={scheme}\r\n'
-    ).encode("latin-1")

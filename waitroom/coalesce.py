@@ -11,7 +11,7 @@ Taken_contra = TypeVar("Taken_contra", contravariant=True)
 # Items in one call: bounds the time that Redis spends on it.
 MOST_ITEMS = 1000
 # Who shares a call with so many gains next to nothing by more.
-ENOUGH_ITEMS = 32
+ENOUGH_ITEMS = 128
 
 
 class Taker(Protocol[Taken_contra]):
@@ -72,9 +72,9 @@ class Coalescer(Generic[Item, Result]):
         self._next_s = loop.time() + self._every_s
 
     def _go(self) -> None:
-        if self._pausing:
-            self._pausing.set_result(None)
-            self._pausing = None
+        pausing, self._pausing = self._pausing, None
+        if pausing and not pausing.done():
+            pausing.set_result(None)
 
     async def _settle(self, batch: list[tuple[Item, Taker[Result]]]) -> None:
         try:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from waitroom.dates import date_line
-from waitroom.headers import Client
+from waitroom.headers import Client, forwarded_lines
 from waitroom.response import Field, Response
 from waitroom.wire.bodies import COPIED_BYTES, LAST_CHUNK, Body, ChunkedBody, CloseBody, LengthBody, Pieces, chunk
 from waitroom.wire.heads import RequestHead, ResponseHead
@@ -26,17 +26,23 @@ HELD_BYTES = 65_536
 
 
 class Asker:
-    """Who asks, for which host (lower case, no port), and the lines that tell an origin so. `authority` is what this
-    was found out for."""
+    """Who asks, for which host (lower case, no port). `authority` is what this was found out for."""
 
-    __slots__ = ("authority", "client", "host", "is_secure", "lines")
+    __slots__ = ("_lines", "authority", "client", "host", "is_secure")
 
-    def __init__(self, authority: bytes, client: Client, host: str, lines: bytes) -> None:
+    def __init__(self, authority: bytes, client: Client, host: str) -> None:
         self.authority = authority
         self.client = client
         self.host = host
         self.is_secure = client.is_secure
-        self.lines = lines
+        self._lines = b""
+
+    @property
+    def lines(self) -> bytes:
+        """What tells an origin so, once it is asked for: many ask only waitroom."""
+        if not self._lines:
+            self._lines = forwarded_lines(self.client)
+        return self._lines
 
 
 class Visitor(Protocol):
@@ -178,18 +184,15 @@ class Exchange:
         if self.head.method == b"HEAD":
             body = b""
         self.bytes_out += len(body)
-        connection.write(
-            b"%b%b%b%b%b%b\r\n%b"
-            % (
-                start_of(response.status, response.fields),
-                lines_of(response.own) if response.own else b"",
-                length,
-                date_line(),
-                b"".join([b"Set-Cookie: %b\r\n" % cookie.encode() for cookie in cookies]) if cookies else b"",
-                self._connection_line() if self.will_close or not self.head.minor else b"",
-                body,
-            )
+        head = b"%b%b%b%b%b%b\r\n" % (
+            start_of(response.status, response.fields),
+            lines_of(response.own) if response.own else b"",
+            length,
+            date_line(),
+            b"".join([b"Set-Cookie: %b\r\n" % cookie.encode() for cookie in cookies]) if cookies else b"",
+            self._connection_line() if self.will_close or not self.head.minor else b"",
         )
+        connection.write(head + body)
         if self.carrier:
             self._end()
         else:

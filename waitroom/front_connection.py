@@ -11,6 +11,7 @@ import struct
 from typing import Protocol, cast
 
 from waitroom.exchange import Asker, Exchange
+from waitroom.listener import address_of
 from waitroom.wire.bodies import Body, Pieces
 from waitroom.wire.errors import FramingError, RequestError
 from waitroom.wire.heads import NO_FIELDS, RequestHead
@@ -94,7 +95,7 @@ class FrontConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=BUFFER_BYTES)
-        self.address = self.address or _address(transport)
+        self.address = self.address or address_of(transport)
         self._since_s = self._host.now_s()
         if not self._host.opened(self):
             self._refuse_unread(RequestError(503, "too_many_connections"))
@@ -389,8 +390,3 @@ class FrontConnection(asyncio.Protocol):
         self._lingered += size
         if self._lingered > LINGER_BYTES:
             self.abort()
-
-
-def _address(transport: asyncio.BaseTransport) -> str:
-    peer = transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) and peer else ""

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Fields = list[tuple[str, str]]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -13,8 +13,7 @@ AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::[
 FORWARDED = re.compile(r'(for|host|proto)=(?:"([^"\\]*)"|([^\s;,"]*))', re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """Who asks, as far as can be believed: address, scheme and host of the visitor's own request."""
 
     address: str
@@ -24,6 +23,16 @@ class Client:
     @property
     def is_secure(self) -> bool:
         return self.scheme == "https"
+
+
+def forwarded_lines(asker: Client) -> bytes:
+    """The lines that tell an origin who asks (RFC 7239, and what was used before it), with their ends."""
+    address, scheme, host = asker.address, asker.scheme, asker.host
+    node = f'"[{address}]"' if ":" in address else address
+    return (
+        f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {host}\r\n"
+        f'Forwarded: for={node};host="{host}";proto={scheme}\r\n'
+    ).encode("latin-1")
 
 
 def client(peer: str, scheme: str, fields: Sequence[tuple[str, str]], trusted: Sequence[Network]) -> Client:

@@ -336,7 +336,9 @@ class Line:
         match kind:
             case 0 | 4:
                 self.known = self.known.and_of(epoch, places[-1], 0)
-                return [Joined(epoch, place, is_new=kind == 0) for place in places]
+                if kind == 0:  # most of a stampede
+                    return [Joined(epoch, place) for place in places]
+                return [Joined(epoch, place, is_new=False) for place in places]
             case 1:
                 self.known = self.known.and_of(epoch, places[-1], places[-1])
                 for place in places:

@@ -7,8 +7,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from waitroom import proxy_protocol
 from waitroom.proxy_protocol import ProxyHeader, ProxyHeaderError
@@ -25,9 +24,9 @@ BATCH = 64
 PAUSE_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Who connected, and whether by TLS. Where a PROXY header told, it is who connected to the balancer."""
+class Peer(NamedTuple):
+    """Who connected, and whether by TLS. Where a PROXY header told, it is who connected to the balancer; "" where
+    nothing but the transport tells (`address_of`)."""
 
     address: str
     is_tls: bool
@@ -59,28 +58,14 @@ async def accept(
     handshake_s = head_s if tls else None
     if proxies:
         return ProxiedListener(sock, protocol_of, tls, proxies, head_s)
+    unknown = Peer("", tls is not None)
     return await asyncio.get_running_loop().create_server(
-        lambda: Arrival(protocol_of, is_tls=tls is not None),
+        lambda: protocol_of(unknown),
         sock=sock,
         ssl=tls,
         ssl_handshake_timeout=handshake_s,
         backlog=BACKLOG,
     )
-
-
-class Arrival(asyncio.Protocol):
-    """A connection of which nothing is known yet: it gets the protocol for its peer as soon as there is one."""
-
-    def __init__(self, protocol_of: ProtocolFactory, *, is_tls: bool) -> None:
-        self._protocol_of = protocol_of
-        self._is_tls = is_tls
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # It has none where the visitor is gone already.
-        name = transport.get_extra_info("peername") or ("", 0)
-        protocol = self._protocol_of(Peer(_plain(name[0]), self._is_tls))
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
 
 
 class ProxiedListener:
@@ -194,6 +179,12 @@ async def _readable(connection: socket.socket) -> None:
         await readable.wait()
     finally:
         loop.remove_reader(connection)
+
+
+def address_of(transport: asyncio.BaseTransport) -> str:
+    """Who is at the other end; "" where the visitor is gone already."""
+    name = transport.get_extra_info("peername")
+    return _plain(str(name[0])) if isinstance(name, tuple) and name else ""
 
 
 def _plain(address: str) -> str:

@@ -33,7 +33,7 @@ Kind = tuple[bytes, Block]
 # Browsers of a kind ask in one way.
 MOST_KINDS = 1024
 # So many are answered together, whose pages fill the caches.
-BATCH = 16
+BATCH = 64
 # Random text for each: a visitor's id, and behind it a nonce, both without padding.
 NONCE_BYTES = 18
 VISITOR_CHARS = VISITOR_BYTES * 4 // 3
@@ -147,7 +147,7 @@ class Newcomers:
                 text = url_safe(random_bytes[at : at + size]).decode()
                 sayings.append(None if arrival.exchange.is_over else self._saying(arrival, text, now_s))
             except Exception:
-                log.exception("a newcomer could not be answered")
+                log.exception("a request could not be answered (request %s)", arrival.exchange.request_id.decode())
                 sayings.append(None)
                 arrival.hall.break_down(arrival.exchange)
             at += size

@@ -1,5 +1,5 @@
 """Answers, by measuring, one question each: `scripts/bench forward`, for one. What was measured is kept as JSON, and
-`scripts/bench report` makes docs/benchmarks.md of it."""
+`scripts/bench report` makes docs/benchmarks.md of it; `scripts/bench profile` shows where the time goes."""
 
 from importlib import import_module
 
@@ -7,7 +7,7 @@ import click
 
 from scripts.benches import QUESTIONS
 
-COMMANDS = (*QUESTIONS, "report")
+COMMANDS = (*QUESTIONS, "profile", "report")
 
 
 class Questions(click.Group):

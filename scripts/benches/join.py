@@ -36,6 +36,8 @@ SYSTEMS = (
 VERSIONS = range(138, 142)
 KEPT, ANEW, JSON = "a page, connections kept", "a page, each on a new connection", "an app's join, connections kept"
 OURS, THEIRS = "waitroom", "nginx"
+# A stampede: so many ask at any moment.
+CONNECTIONS = 256
 # Of the most that it can do, what the open loop asks for.
 SHARE = 0.8
 LEAST, MOST_MS = 0.3, 100.0
@@ -43,10 +45,11 @@ LEAST, MOST_MS = 0.3, 100.0
 SETTING = f"""New visitors without cookies ask for a page, as Chromium does: {len(VERSIONS)} versions on {len(SYSTEMS)}
 systems in {len(LANGUAGES)} languages, in turn. Each is given a number by Redis, a signed ticket, and the waiting page,
 as gzip and in its own language. nginx sends the bytes of one such answer, head and all, out of a file in /dev/shm with
-`open_file_cache` (its `return` can't hold a gzip stream), and for the app's join out of its configuration. wrk keeps 64
-requests under way; a new connection for each is one that the server closes behind the answer. Ratios are of CPU time,
-with all that Python takes; Redis's is shown apart. Then new visitors come by chance at {SHARE:.0%} of what was measured
-with a new connection for each, and the time to the first byte counts from when each was due, handshake included."""
+`open_file_cache` (its `return` can't hold a gzip stream), and for the app's join out of its configuration. wrk keeps
+{CONNECTIONS} requests under way; a new connection for each is one that the server closes behind the answer. Ratios are
+of CPU time, with all that Python takes; Redis's is shown apart. Then new visitors come by chance at {SHARE:.0%} of what
+was measured with a new connection for each, and the time to the first byte counts from when each was due, handshake
+included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +91,14 @@ def newcomers(*, anew: bool = False) -> Asked:
     """Browsers that come for the first time; `anew` each on a connection of its own."""
     more = {"Connection": "close"} if anew else {}
     fields = [{**browser, **more} for browser in browsers()]
-    return Asked(LINE, ACCEPT, [""] * len(fields), fields=fields)
+    return Asked(LINE, ACCEPT, [""] * len(fields), fields=fields, connections=CONNECTIONS)
 
 
 def start(contenders: Contenders) -> tuple[list[Contender], int, Reply]:
     """All that are measured, the process of Redis, and the page."""
     origin, redis = contenders.origin(), contenders.redis()
     waitroom = contenders.waitroom(origin.port, redis)
-    pages, apps = newcomers(), Asked(LINE, APP, [""], is_refused=True)
+    pages, apps = newcomers(), Asked(LINE, APP, [""], is_refused=True, connections=CONNECTIONS)
     page, place = get(waitroom.port, pages), get(waitroom.port, apps)
     if page.status != 200 or ("Content-Encoding", "gzip") not in page.fields or "Set-Cookie" not in dict(page.fields):
         raise click.ClickException(f"waitroom gave no number and no page: {page.status}, {page.fields}")
@@ -169,7 +172,7 @@ def remarks(page: Reply, ran: Mapping[str, Sequence[Run]]) -> list[str]:
         f"{answered[ANEW]:.2f} on new ones. That flatters us: wrk, which has one core, can't ask nginx any faster.",
         "Before us wrk now and then waits, and is woken by what we write, at our cost: in a virtual machine this takes "
         "some µs. Before nginx it never sleeps.",
-        "All who come within four milliseconds, or 32 of them, join by one call of Redis and are answered together: "
+        "All who come within four milliseconds, or 128 of them, join by one call of Redis and are answered together: "
         f"{redis:.0f} µs of Redis's time each here. It, wrk and the open loop share the other core.",
         "Where the machine is shared, processes with more code in the caches lose more to the neighbours than nginx.",
     ]

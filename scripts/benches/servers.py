@@ -321,11 +321,11 @@ def _added(reply: Reply) -> str:
     return "".join(f"add_header {name} {json.dumps(value)} always; " for name, value in foreign)
 
 
-def program(name: str) -> str:
-    """Where it is installed. Raises ClickException."""
+def program(name: str, package: str = "") -> str:
+    """Where it is installed, by a package of another name if that is given. Raises ClickException."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if not found:
-        raise click.ClickException(f"{name} is missing: install it (apt-get install {name})")
+        raise click.ClickException(f"{name} is missing: install it (apt-get install {package or name})")
     return found
 
 

@@ -15,7 +15,7 @@ from tests.servers import Authority, eventually, free_port
 from tests.waitroom.test_proxy_protocol import version_1, version_2
 from waitroom import sockets
 from waitroom.errors import ListenError
-from waitroom.listener import Network, Peer, accept
+from waitroom.listener import Network, Peer, accept, address_of
 from waitroom.tls import PublicTls
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
@@ -33,7 +33,7 @@ class Teller(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self.serving.add(self)
-        transport.write(f"{self._peer.address} {self._peer.is_tls}\n".encode())
+        transport.write(f"{self._peer.address or address_of(transport)} {self._peer.is_tls}\n".encode())
 
     def data_received(self, data: bytes) -> None:
         self._transport.write(data)

@@ -11,8 +11,6 @@ import pytest
 from tests.servers import PATIENCE_S, PrivateRedis
 from tests.waitroom.running import APP, PAGE, Origin, Waitroom, payload_of, visitor
 from tests.waitroom.visitors import Come, Got
-from waitroom.answers import Answers
-from waitroom.response import Response
 
 CROWD = 150
 GERMAN = {"Accept-Language": "de-DE,de;q=0.9"}
@@ -133,30 +131,3 @@ async def test_who_goes_away_before_the_answer_takes_nobody_along(
         assert all(got.waits for got in await asyncio.gather(*asked))
     assert {one.number() - first.number() for one in stays} <= set(range(1, 26))
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
-
-
-async def test_a_fault_of_ours_hits_one_of_a_crowd_and_is_logged(
-    tmp_path: Path,
-    redis: PrivateRedis,
-    come: Come,
-    origin: Origin,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    waitroom = Waitroom(tmp_path, redis.url, origin.port)
-    waitroom.set(mode="hold")
-    tell, told = Answers.newcomer, iter(range(CROWD))
-
-    def tells(answers: Answers, *terms: Any) -> Response:
-        if next(told) == 3:
-            raise ValueError("a fault")
-        return tell(answers, *terms)
-
-    monkeypatch.setattr(Answers, "newcomer", tells)
-    async with waitroom.serving():
-        await (await come(waitroom)).get()  # the line is known here from now on
-        crowd = [await come(waitroom) for _ in range(8)]
-        got = await asyncio.gather(*[one.get() for one in crowd])
-    assert sorted(one.status for one in got) == [200] * 7 + [500]
-    assert sum(one.waits for one in got) == 7
-    assert [record.exc_info and str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["a fault"]
