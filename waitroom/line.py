@@ -29,7 +29,7 @@ SMALL_STEP = 0.25
 MOST_MOVES = 131_072
 WAITING = Waiting()
 # In a stampede: a call of the store costs this process as much as some ten visitors who come with it.
-JOINS_EVERY_S = 0.004
+JOINS_EVERY_S = 0.008
 
 
 class Transitions(Protocol):

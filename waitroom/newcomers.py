@@ -14,6 +14,7 @@ from typing import Protocol
 
 from waitroom.answers import Answers, Terms
 from waitroom.asking import read as read_asking
+from waitroom.cookies import ticket_cookie
 from waitroom.exchange import Asker, Exchange
 from waitroom.judge import Say
 from waitroom.line import Joined, Line
@@ -32,7 +33,7 @@ Kind = tuple[bytes, Block]
 
 # Browsers of a kind ask in one way.
 MOST_KINDS = 1024
-# So many are answered together, whose pages fill the caches.
+# So many are worked out before they are sent: what the caches hold of their pages.
 BATCH = 64
 # Random text for each: a visitor's id, and behind it a nonce, both without padding.
 NONCE_BYTES = 18
@@ -40,9 +41,9 @@ VISITOR_CHARS = VISITOR_BYTES * 4 // 3
 
 
 class Newcomer:
-    """A request of one who brings no cookie, as all of its kind make it."""
+    """A request of one who brings no cookie, as all of its kind make it; `cookie` is the name of the ticket's."""
 
-    __slots__ = ("key", "room", "route", "secure", "terms")
+    __slots__ = ("cookie", "key", "room", "route", "secure", "terms")
 
     def __init__(self, room: Room, key: str, route: Route, terms: Terms, *, secure: bool) -> None:
         self.room = room
@@ -50,6 +51,7 @@ class Newcomer:
         self.route = route
         self.terms = terms
         self.secure = secure
+        self.cookie = ticket_cookie(room.name, key, secure=secure)
 
 
 class Hall(Protocol):
@@ -165,7 +167,7 @@ class Newcomers:
         place = outlook.newcomer(joined.number, now_s, random.random())
         ticket = Ticket(line.name, joined.epoch, joined.number, now_s, text[:VISITOR_CHARS])
         response = self._answers.newcomer(place, newcomer.terms, text[VISITOR_CHARS:])
-        cookie = self._papers.ticket(newcomer.room, newcomer.key, ticket, secure=newcomer.secure)
+        cookie = self._papers.ticket_in(newcomer.cookie, ticket, secure=newcomer.secure)
         return Say("wait", response, [cookie])
 
 

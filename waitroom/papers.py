@@ -34,7 +34,10 @@ class Papers:
 
     def ticket(self, room: Room, key: str, ticket: Ticket, *, secure: bool) -> str:
         """The Set-Cookie field of a ticket."""
-        name = ticket_cookie(room.name, key, secure=secure)
+        return self.ticket_in(ticket_cookie(room.name, key, secure=secure), ticket, secure=secure)
+
+    def ticket_in(self, name: str, ticket: Ticket, *, secure: bool) -> str:
+        """The same, for a cookie whose name is known."""
         return set_cookie(name, self._tickets.sign(ticket), TICKET_MAX_AGE_S, secure=secure)
 
     def admission(

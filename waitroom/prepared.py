@@ -245,7 +245,7 @@ def _closed(row: "Sequence[Part | int]", fillings: Sequence[bytes | int]) -> "li
 
 
 def _stretches(checked: Sequence[bytes | int | Long]) -> list[tuple[Row, Long | None]]:
-    """What stands before each long part and behind the last; with those."""
+    """What stands before each long part, and behind the last if there is anything; with those."""
     stretches: list[tuple[Row, Long | None]] = []
     before: list[bytes | int] = []
     for piece in checked:
@@ -254,7 +254,7 @@ def _stretches(checked: Sequence[bytes | int | Long]) -> list[tuple[Row, Long | 
             before = []
         else:
             before.append(piece)
-    return [*stretches, (Row(before), None)]
+    return [*stretches, (Row(before), None)] if before else stretches
 
 
 def _deflated(fixed: Sequence[bytes]) -> list[bytes]:

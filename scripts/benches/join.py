@@ -172,7 +172,7 @@ def remarks(page: Reply, ran: Mapping[str, Sequence[Run]]) -> list[str]:
         f"{answered[ANEW]:.2f} on new ones. That flatters us: wrk, which has one core, can't ask nginx any faster.",
         "Before us wrk now and then waits, and is woken by what we write, at our cost: in a virtual machine this takes "
         "some µs. Before nginx it never sleeps.",
-        "All who come within four milliseconds, or 128 of them, join by one call of Redis and are answered together: "
+        "All who come within eight milliseconds, or 128 of them, join by one call of Redis and are answered together: "
         f"{redis:.0f} µs of Redis's time each here. It, wrk and the open loop share the other core.",
         "Where the machine is shared, processes with more code in the caches lose more to the neighbours than nginx.",
     ]
