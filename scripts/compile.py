@@ -51,6 +51,7 @@ HOT = (
     "papers",
     "place",
     "places",
+    "present",
     "prepared",
     "reception",
     "recognition",
@@ -58,7 +59,6 @@ HOT = (
     "relay",
     "response",
     "rooms",
-    "snapshot",
     "standing",
     "ticket",
 )

@@ -9,7 +9,8 @@ from waitroom.cookies import TICKET_MAX_AGE_S
 from waitroom.estimate import Estimate, Waits
 from waitroom.limits import Limits
 from waitroom.pace import Pace, poll_after_ms
-from waitroom.snapshot import Present, Snapshot
+from waitroom.present import Present
+from waitroom.snapshot import Snapshot
 from waitroom.standing import Called, Late, Moved, Revoked, Spent, Standing, Unreachable, Waiting
 
 State = Literal["early", "waiting", "called", "inside", "none", "closed", "revoked", "moved"]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from waitroom.estimate import Estimate
 from waitroom.limits import Limits, Mode
 from waitroom.place import Outlook
-from waitroom.snapshot import Present, Snapshot
+from waitroom.present import Present
+from waitroom.snapshot import Snapshot
 from waitroom.standing import Called, Late, Revoked, Spent, Standing, Waiting
 
 MODES: list[Mode] = ["auto", "queue", "hold", "open", "closed"]
