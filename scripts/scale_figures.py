@@ -211,7 +211,10 @@ def _crowd_rows(line: LongLine, waiting: int, figures: Measured, poll_us: float)
 @click.command()
 @click.option("--runs", default=RUNS, show_default=True, type=click.IntRange(1, 101), help="Each time is their median.")
 @click.option(
-    "--poll-us", default=34.3, show_default=True, help="CPU time of a poll in a process, over connections that visitors share."
+    "--poll-us",
+    default=34.3,
+    show_default=True,
+    help="CPU time of a poll, where visitors share connections.",
 )
 @click.option("--size", "sizes", multiple=True, type=int, default=SIZES, show_default=True, help="Of a crowd.")
 def main(runs: int, poll_us: float, sizes: Sequence[int]) -> None:

@@ -25,6 +25,11 @@ class Manner:
     languages: str
     engine: Engine | None
 
+    @property
+    def joins(self) -> bool:
+        """Whether a GET that is made so may take a number."""
+        return self.kind != "other" and not self.is_ahead
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:
@@ -44,7 +49,7 @@ class Asking:
     @property
     def joins(self) -> bool:
         """Whether it may take a number: a page view, or an app that asks with JSON; nothing fetched ahead of need."""
-        return self.method == "GET" and self.manner.kind != "other" and not self.manner.is_ahead
+        return self.method == "GET" and self.manner.joins
 
     @property
     def fields(self) -> Fields:
@@ -61,10 +66,15 @@ class Asking:
 
 def read(method: str, target: str, block: Block, *, client: Client, request_id: str) -> Asking:
     """Reads the head of a request that came from a client."""
+    return Asking(client, method, target, block, manner_of(block), request_id)
+
+
+def manner_of(block: Block) -> Manner:
+    """How the client of a request asks; found out once for each block."""
     manner = block.manner
     if not isinstance(manner, Manner):
         manner = block.manner = _manner(block)
-    return Asking(client, method, target, block, manner, request_id)
+    return manner
 
 
 def _manner(block: Block) -> Manner:

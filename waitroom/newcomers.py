@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from waitroom.answers import Answers, Terms
+from waitroom.asking import manner_of
 from waitroom.asking import read as read_asking
 from waitroom.cookies import ticket_cookie
 from waitroom.exchange import Asker, Exchange
@@ -24,14 +25,13 @@ from waitroom.papers import Papers
 from waitroom.place import Outlook
 from waitroom.rooms import Room, Route
 from waitroom.ticket import VISITOR_BYTES, Ticket, url_safe
-from waitroom.wire.heads import Block
 
 log = logging.getLogger(__name__)
 
-# The target, and all that is said besides.
-Kind = tuple[bytes, Block]
+# The target, the kind of answer, whether as gzip, and in which languages.
+Kind = tuple[bytes, str, bool, str]
 
-# Browsers of a kind ask in one way.
+# Browsers ask in a few ways.
 MOST_KINDS = 1024
 # So many are worked out before they are sent: what the caches hold of their pages.
 BATCH = 64
@@ -64,9 +64,9 @@ class Hall(Protocol):
 
 
 class Arrival:
-    """A newcomer who waits for a number."""
+    """A newcomer who waits for a number. `text` is random, and `say` the answer once it is worked out."""
 
-    __slots__ = ("exchange", "hall", "joined", "line", "newcomer", "newcomers")
+    __slots__ = ("exchange", "hall", "joined", "line", "newcomer", "newcomers", "say", "text")
 
     def __init__(self, newcomers: "Newcomers", line: Line, exchange: Exchange, newcomer: Newcomer, hall: Hall) -> None:
         self.newcomers = newcomers
@@ -75,6 +75,8 @@ class Arrival:
         self.newcomer = newcomer
         self.hall = hall
         self.joined: Joined | None = None
+        self.text = ""
+        self.say: Say | None = None
 
     def take(self, result: Joined | None) -> None:
         self.joined = result
@@ -102,19 +104,19 @@ class Newcomers:
     def read(self, exchange: Exchange, route: Route, asker: Asker) -> Newcomer | None:
         """The newcomer behind a request; None where it brings something, or can't be given a place so."""
         head, room = exchange.head, route.room
-        if room is None or route.key is None or room.identity or b"cookie" in head.looked:
+        if room is None or route.key is None or room.identity or head.method != b"GET" or b"cookie" in head.looked:
             return None
-        kind = head.target, head.block
+        manner = manner_of(head.block)
+        if not manner.joins or manner.engine:
+            return None
+        kind = head.target, manner.kind, manner.accepts_gzip, manner.languages
         known = self._kinds.get(kind)
         if known and known.route is route and known.secure == asker.is_secure:
             return known
-        asking = read_asking(
-            head.method.decode(), exchange.target.raw.decode("latin-1"), head.block, client=asker.client, request_id=""
-        )
-        if not asking.joins or asking.manner.engine:
-            return None
         if len(self._kinds) >= MOST_KINDS:
             self._kinds.clear()
+        target = exchange.target.raw.decode("latin-1")
+        asking = read_asking("GET", target, head.block, client=asker.client, request_id="")
         terms = self._answers.terms(room, route.key, asking)
         newcomer = self._kinds[kind] = Newcomer(room, route.key, route, terms, secure=asker.is_secure)
         return newcomer
@@ -142,33 +144,41 @@ class Newcomers:
         """Works all answers out, and then sends them: each of the two goes faster by itself."""
         size = VISITOR_BYTES + NONCE_BYTES
         random_bytes = os.urandom(size * len(given))
-        now_s, at = int(self._now_s()), 0
-        sayings: list[Say | None] = []
+        for at, arrival in enumerate(given):
+            arrival.text = url_safe(random_bytes[at * size : (at + 1) * size]).decode()
+            _do(self._work_out, arrival)
         for arrival in given:
-            try:
-                text = url_safe(random_bytes[at : at + size]).decode()
-                sayings.append(None if arrival.exchange.is_over else self._saying(arrival, text, now_s))
-            except Exception:
-                log.exception("a request could not be answered (request %s)", arrival.exchange.request_id.decode())
-                sayings.append(None)
-                arrival.hall.break_down(arrival.exchange)
-            at += size
-        for arrival, saying in zip(given, sayings, strict=True):
-            if saying:
-                arrival.hall.say_in(arrival.newcomer.room, arrival.exchange, saying)
+            _do(_send, arrival)
 
-    def _saying(self, arrival: Arrival, text: str, now_s: int) -> Say | None:
-        """What is said to who has a place behind others; None where it is judged first. `text` is random."""
+    def _work_out(self, arrival: Arrival) -> None:
+        """What is said to who has a place behind others; anybody else is judged first."""
         joined, line, newcomer = arrival.joined, arrival.line, arrival.newcomer
         outlook = self._outlooks.of(newcomer.room, line)
         if joined is None or not _waits(joined, line, outlook):
             arrival.hall.judge(arrival.exchange, newcomer, joined)
-            return None
+            return
+        now_s, text = int(self._now_s()), arrival.text
         place = outlook.newcomer(joined.number, now_s, random.random())
         ticket = Ticket(line.name, joined.epoch, joined.number, now_s, text[:VISITOR_CHARS])
         response = self._answers.newcomer(place, newcomer.terms, text[VISITOR_CHARS:])
         cookie = self._papers.ticket_in(newcomer.cookie, ticket, secure=newcomer.secure)
-        return Say("wait", response, [cookie])
+        arrival.say = Say("wait", response, [cookie])
+
+
+def _send(arrival: Arrival) -> None:
+    if arrival.say:
+        arrival.hall.say_in(arrival.newcomer.room, arrival.exchange, arrival.say)
+
+
+def _do(step: Callable[[Arrival], None], arrival: Arrival) -> None:
+    """One step for one of a batch: who has gone meanwhile needs none, and a fault keeps nobody else from the answer."""
+    if arrival.exchange.is_over:
+        return
+    try:
+        step(arrival)
+    except Exception:
+        log.exception("a request could not be answered (request %s)", arrival.exchange.request_id.decode())
+        arrival.hall.break_down(arrival.exchange)
 
 
 def _waits(joined: Joined, line: Line, outlook: Outlook) -> bool:

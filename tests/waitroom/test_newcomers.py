@@ -59,6 +59,21 @@ async def test_they_get_what_others_get(
         assert long.number() == short.number() + 1
 
 
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "DELETE"])
+async def test_who_asks_otherwise_for_the_same_is_no_newcomer(
+    tmp_path: Path, redis: PrivateRedis, come: Come, origin: Origin, method: str
+) -> None:
+    """Whatever else their requests have in common."""
+    waitroom = Waitroom(tmp_path, redis.url, origin.port)
+    waitroom.set(mode="hold")
+    async with waitroom.serving():
+        for _ in range(3):
+            assert (await (await come(waitroom)).get()).waits
+        one = await come(waitroom)
+        got = await one.ask(method, "/", PAGE)
+        assert (got.status, one.cookies) == (429, {})
+
+
 async def test_each_of_a_crowd_has_a_place_of_its_own_and_is_told_it(
     tmp_path: Path, redis: PrivateRedis, origin: Origin
 ) -> None:
