@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from scripts.benches import forward, report, rounds
 from scripts.benches.findings import Bar, Chart, Finding, Spread, Table, Target
+from scripts.benches.servers import program
 from scripts.benches.wrk import Run, cpu_s, medians, times_as_fast
 
 # A child that works, while its parent only waits for it.
@@ -150,3 +152,9 @@ def test_two_workers_have_twice_the_capacity_of_one_if_a_request_costs_the_same(
     measured = {target.claim: target.measured for target in forward.targets(runs)}
     assert measured["two workers, times one, at 1 KB"] == 2 * 40 / 50
     assert measured["times the fastest peer in Python (aiohttp catch-all, 64 KB), by CPU time"] == 30 / 40
+
+
+def test_a_missing_program_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(click.ClickException, match=r"perf is missing: install it \(apt-get install linux-perf\)"):
+        program("perf", "linux-perf")

@@ -16,7 +16,7 @@ from redis import Redis
 
 from scripts.benches.kept_connections import PAGE, KeptConnections, cookie_field, cookies_of, request_of
 from scripts.benches.long_lines import numbers_of
-from scripts.benches.servers import Contenders
+from scripts.benches.servers import OPEN_ROOM, Contenders
 from tests.servers import Authority, free_port
 from waitroom import settings
 from waitroom.keys import TICKET_FILE
@@ -35,7 +35,8 @@ BATCH = 1_000
 SETTLES_S = 1.5
 START_TIMEOUT_S, PRESENT_TIMEOUT_S = 60.0, 60.0
 KIB = 1024
-CONFIG = """
+CONFIG = (
+    """
 version = 1
 [server]
 listen = ["127.0.0.1:{port}"]
@@ -58,14 +59,9 @@ mode = "hold"
 # A window in which everybody polls once, however slow the machine.
 presence_s = 3600
 origins = ["http://127.0.0.1:{origin}"]
-[[rooms]]
-name = "site"
-origins = ["http://127.0.0.1:{origin}"]
-rate_per_minute = 6000000
-cap = 100000
-claim_s = 3600
-session_s = 86400
 """
+    + OPEN_ROOM
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,18 @@ frontend front
 backend origin
     server origin 127.0.0.1:{origin}
 """
-WAITROOM = """
+# Everybody comes in, for a day.
+OPEN_ROOM = """
+[[rooms]]
+name = "site"
+origins = ["http://127.0.0.1:{origin}"]
+rate_per_minute = 6000000
+cap = 100000
+claim_s = 3600
+session_s = 86400
+"""
+WAITROOM = (
+    """
 version = 1
 [server]
 listen = ["127.0.0.1:{port}"]
@@ -114,14 +125,9 @@ name = "held"
 paths = ["/held/*"]
 mode = "hold"
 origins = ["http://127.0.0.1:{origin}"]
-[[rooms]]
-name = "site"
-origins = ["http://127.0.0.1:{origin}"]
-rate_per_minute = 6000000
-cap = 100000
-claim_s = 3600
-session_s = 86400
 """
+    + OPEN_ROOM
+)
 
 
 @dataclass(frozen=True, slots=True)
